@@ -1,0 +1,131 @@
+"""The data plane: listeners, client connections, the pool, and the one sweep that ends whatever takes too long."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Final
+
+from proxy.dataplane.access_log import AccessLog
+from proxy.dataplane.downstream import Downstream
+from proxy.dataplane.listener import Listener
+from proxy.dataplane.pool import Pool
+from proxy.fleet.backend import Backend
+from proxy.fleet.fleet import Fleet
+from proxy.fleet.statistics import PlaneStatistics
+from proxy.wire.peer import Network
+
+SWEEP_INTERVAL: Final = 0.25  # seconds; a timeout is late by at most this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How client connections are treated; times in seconds."""
+
+    head_timeout: float = 10.0
+    body_timeout: float = 60.0
+    keep_alive: float = 75.0
+    trusted: tuple[Network, ...] = ()
+
+
+class DataPlane:
+    """Everything between accept and answer. One per process and loop."""
+
+    def __init__(self, fleet: Fleet, settings: ClientSettings, access_log: AccessLog | None = None) -> None:
+        self.fleet = fleet
+        self.settings = settings
+        self.access_log = access_log
+        self.statistics = PlaneStatistics()
+        self.pool = Pool(self)
+        self.downstreams: set[Downstream] = set()
+        self.draining = False
+        self.date = b""
+        self._listeners: list[Listener] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._all_gone = asyncio.Event()
+        fleet.on_withdrawn = self.on_withdrawn
+
+    # called by the app
+
+    async def start(self, addresses: Sequence[tuple[str, int]]) -> None:
+        """Bind every address and begin to serve. Raises BindError and leaves nothing bound when one cannot be."""
+        self._sweep()
+        try:
+            for host, port in addresses:
+                self._listeners.append(await Listener.bind(self, host, port))
+        except BaseException:
+            await self.close()
+            raise
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens, ports as bound."""
+        return [address for listener in self._listeners for address in listener.addresses]
+
+    async def drain(self, deadline: float) -> bool:
+        """Close the listeners and let what is under way finish, for `deadline` seconds; whether all did.
+
+        Connections without a request close at once, the others after their answer, which says so.
+        """
+        self.draining = True
+        for listener in self._listeners:
+            listener.close()
+        for downstream in tuple(self.downstreams):
+            downstream.close_if_idle()
+        if not self.downstreams:
+            return True
+        self._all_gone.clear()
+        try:
+            async with asyncio.timeout(deadline):
+                await self._all_gone.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """End everything at once; what is under way is cut."""
+        self.draining = True
+        for listener in self._listeners:
+            listener.close()
+        for downstream in tuple(self.downstreams):
+            downstream.abort()
+        await self.pool.close()
+        if self.downstreams:
+            self._all_gone.clear()
+            await self._all_gone.wait()
+        for listener in self._listeners:
+            await listener.wait_closed()
+        self._listeners.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.access_log is not None:
+            self.access_log.flush()
+
+    # called by connections
+
+    def on_downstream_gone(self, downstream: Downstream) -> None:
+        """A client connection is closed."""
+        self.downstreams.discard(downstream)
+        if not self.downstreams:
+            self._all_gone.set()
+
+    # called by the fleet
+
+    def on_withdrawn(self, backend: Backend) -> None:
+        """A backend takes no more requests: its idle connections are of no use."""
+        self.pool.forget(backend)
+
+    # called by the loop
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        self.date = formatdate(usegmt=True).encode("ascii")
+        for downstream in [each for each in self.downstreams if each.deadline <= now]:
+            downstream.on_deadline(now)
+        self.pool.sweep(now)
+        self.fleet.sweep(now)
+        if self.access_log is not None:
+            self.access_log.flush()
+        self._timer = asyncio.get_running_loop().call_later(SWEEP_INTERVAL, self._sweep)

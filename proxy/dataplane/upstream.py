@@ -1,0 +1,257 @@
+"""A connection to a backend: reads responses off it and tells the exchange that has it."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, cast
+
+from proxy.failure import Failure
+from proxy.wire import chunked, grammar
+from proxy.wire.chunked import ChunkedDecoder
+from proxy.wire.codec import parse_response
+from proxy.wire.head import CHUNKED, UNTIL_CLOSE, ResponseHead
+from proxy.wire.head_buffer import HEAD_END, HeadBuffer
+
+if TYPE_CHECKING:
+    from proxy.dataplane.exchange import Exchange
+    from proxy.dataplane.plane import DataPlane
+    from proxy.fleet.backend import Backend
+
+WRITE_LIMIT: Final = 256 * 1024  # bytes held for a peer that does not read
+
+
+class Upstream(asyncio.Protocol):
+    """One connection to one backend. It serves one exchange at a time and is idle in the pool between them."""
+
+    __slots__ = (
+        "_decoder",
+        "_interims",
+        "_left",
+        "_partial",
+        "_plane",
+        "_response",
+        "backend",
+        "exchange",
+        "expires",
+        "idle_since",
+        "served",
+        "transport",
+    )
+
+    def __init__(self, plane: "DataPlane", backend: "Backend") -> None:
+        # for the whole connection
+        self._plane = plane
+        self.backend = backend
+        self.transport: asyncio.Transport | None = None
+        self.served = 0  # exchanges that ended well
+        self.idle_since = 0.0
+        self.expires = 0.0  # monotonic seconds; when it may not be used any more once idle
+        # for one exchange
+        self.exchange: Exchange | None = None
+        self._response: ResponseHead | None = None
+        self._partial: HeadBuffer | None = None
+        self._decoder: ChunkedDecoder | None = None
+        self._left = 0  # bytes of a body of known length still to come
+        self._interims = 0
+
+    # called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=WRITE_LIMIT)
+        self._plane.pool.open += 1
+
+    def data_received(self, data: bytes) -> None:
+        """Response bytes; on an idle connection something that belongs to nobody."""
+        if self.exchange is None:
+            self._plane.pool.on_idle_lost(self)
+            self.close()
+        elif self._response is not None:
+            self._on_body(data, self._response)
+        elif self._partial is None and (end := data.find(HEAD_END)) >= 0:
+            self._on_head(data[: end + 4], data[end + 4 :])
+        else:
+            self._collect(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Closed, by whichever side."""
+        self._plane.pool.open -= 1
+        exchange = self.exchange
+        if exchange is None:
+            self._plane.pool.on_idle_lost(self)
+            return
+        response = self._response
+        if response is None:
+            self._fail(self._failure_before_head(exc))
+        elif response.body == UNTIL_CLOSE and exc is None:
+            self._end(response, b"")
+        else:
+            self._fail(Failure.TRUNCATED)
+
+    def pause_writing(self) -> None:
+        """The backend does not read as fast as the client sends."""
+        if self.exchange is not None:
+            self.exchange.pause_downstream()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        if self.exchange is not None:
+            self.exchange.resume_downstream()
+
+    # called by the exchange and the pool
+
+    def begin(self, exchange: "Exchange") -> None:
+        """Serve `exchange`, which writes the request itself."""
+        self.exchange = exchange
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of a request."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """The client does not read as fast as the backend sends."""
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """It has caught up."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """Let go of the connection at once, whatever is under way on it."""
+        self.exchange = None
+        if self.transport is not None:
+            self.transport.abort()
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether the backend has been given every byte of the request."""
+        return self.transport is not None and self.transport.get_write_buffer_size() == 0
+
+    @property
+    def is_reused(self) -> bool:
+        """Whether it has served before, so that the backend may have closed it unseen."""
+        return self.served > 0
+
+    # reading
+
+    def _collect(self, data: bytes) -> None:
+        """A head that comes in pieces."""
+        partial = self._partial
+        if partial is None:
+            partial = self._partial = HeadBuffer(data)
+        else:
+            partial.add(data)
+        whole = partial.take()
+        if whole is not None and len(whole[0]) <= grammar.MAX_HEAD:
+            self._partial = None
+            self._on_head(*whole)
+        elif whole is not None or len(partial) > grammar.MAX_HEAD or partial.is_hopeless():
+            self._fail(Failure.BAD_RESPONSE)
+
+    def _on_head(self, raw: bytes, rest: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        response = parse_response(raw, exchange.head, exchange.client_stays, self._plane.date)
+        if isinstance(response, Failure):
+            self._fail(response)
+        elif response.status < 200:
+            self._on_interim(response, rest)
+        elif response.body == len(rest):
+            # The whole response in one read, by far the most common: one write, no state.
+            self._settle(response)
+            exchange.on_response(response, response.forward + rest, True)
+        else:
+            self._begin_body(exchange, response, rest)
+
+    def _on_interim(self, response: ResponseHead, rest: bytes) -> None:
+        self._interims += 1
+        exchange = self.exchange
+        if exchange is None or response.status == 101 or self._interims > grammar.MAX_INTERIM:
+            self._fail(Failure.BAD_RESPONSE)
+            return
+        exchange.on_interim(response)
+        if rest:
+            self.data_received(rest)
+
+    def _begin_body(self, exchange: "Exchange", response: ResponseHead, rest: bytes) -> None:
+        self._response = response
+        self._decoder = ChunkedDecoder() if response.body == CHUNKED else None
+        self._left = response.body
+        exchange.on_response(response, response.forward, False)
+        if rest and self.exchange is exchange:
+            self._on_body(rest, response)
+
+    def _on_body(self, data: bytes, response: ResponseHead) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if response.body >= 0:
+            self._on_counted(exchange, data, response)
+        elif self._decoder is not None:
+            self._on_chunks(exchange, data, response, self._decoder)
+        else:
+            exchange.on_body(chunked.encode([data]) if response.rechunk else data)
+
+    def _on_counted(self, exchange: "Exchange", data: bytes, response: ResponseHead) -> None:
+        left = self._left = self._left - len(data)
+        if left > 0:
+            exchange.on_body(data)
+            return
+        if left < 0:  # bytes behind a complete response belong to nobody: not one of them is passed on
+            response.persistent = False
+            data = data[:left]
+        self._end(response, data)
+
+    def _on_chunks(self, exchange: "Exchange", data: bytes, response: ResponseHead, decoder: ChunkedDecoder) -> None:
+        pieces = decoder.feed(data)
+        if pieces is None:
+            self._fail(Failure.BAD_RESPONSE)
+            return
+        content = chunked.encode(pieces) if response.rechunk else b"".join(pieces)
+        if not decoder.done:
+            if content:
+                exchange.on_body(content)
+            return
+        if decoder.rest:
+            response.persistent = False
+        self._end(response, content)
+
+    def _end(self, response: ResponseHead, content: bytes) -> None:
+        """The response is complete; `content` is the last of it."""
+        exchange = self.exchange
+        if response.rechunk:
+            content += chunked.LAST_CHUNK
+        self._settle(response)
+        if exchange is not None:
+            exchange.on_end(content)
+
+    def _settle(self, response: ResponseHead) -> None:
+        """Back to the state between exchanges, and until when the backend keeps the connection for the next."""
+        self._response = None
+        self._decoder = None
+        self._interims = 0
+        self.served += 1
+        keep_alive = self.backend.keep_alive
+        if response.keep_alive is not None:
+            keep_alive = min(keep_alive, response.keep_alive - 1.0)
+        self.expires = time.monotonic() + keep_alive if response.persistent else 0.0
+
+    def _failure_before_head(self, exc: Exception | None) -> Failure:
+        if self._partial is not None or self._interims:
+            return Failure.BAD_RESPONSE
+        if self.is_reused:
+            return Failure.STALE
+        return Failure.CLOSED if exc is None else Failure.RESET
+
+    def _fail(self, failure: Failure) -> None:
+        exchange = self.exchange
+        self.close()
+        if exchange is not None:
+            exchange.on_failure(failure)
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.backend.name} served={self.served} exchange={self.exchange!r}>"

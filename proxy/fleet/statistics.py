@@ -1,0 +1,89 @@
+"""Counters as plain ints in slots: the request path adds, whoever scrapes reads."""
+
+from bisect import bisect_left
+from typing import Final
+
+from proxy.failure import Failure
+
+# Seconds, upper bounds, inclusive; one more bucket above the last (observability.md).
+BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"))
+OTHER_METHOD: Final = b"other"  # a client must not be able to make new series
+
+
+class Histogram:
+    """Durations in fixed buckets; `counts` is per bucket, not cumulative."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Add one duration."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+
+    @property
+    def count(self) -> int:
+        """How many durations were added."""
+        return sum(self.counts)
+
+
+class ServiceStatistics:
+    """What clients saw of one service. `requests` is by (method, status)."""
+
+    __slots__ = ("duration", "request_bytes", "requests", "response_bytes", "retries")
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[bytes, int], int] = {}
+        self.duration = Histogram()
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.retries: dict[Failure, int] = {}
+
+    def count_request(self, method: bytes, status: int, seconds: float) -> None:
+        """One exchange has ended with this status."""
+        key = (method, status)
+        requests = self.requests
+        if key in requests:
+            requests[key] += 1
+        else:
+            key = (method if method in _METHODS else OTHER_METHOD, status)
+            requests[key] = requests.get(key, 0) + 1
+        self.duration.observe(seconds)
+
+    def count_retry(self, failure: Failure) -> None:
+        """A request goes again after this failure."""
+        self.retries[failure] = self.retries.get(failure, 0) + 1
+
+
+class BackendStatistics:
+    """What Seawall saw of one backend. `responses` is by class of status: index 2 counts 2xx."""
+
+    __slots__ = ("failures", "first_byte", "responses")
+
+    def __init__(self) -> None:
+        self.responses = [0] * 10
+        self.first_byte = Histogram()
+        self.failures: dict[Failure, int] = {}
+
+    def count_failure(self, failure: Failure) -> None:
+        """One attempt has failed."""
+        self.failures[failure] = self.failures.get(failure, 0) + 1
+
+
+class PlaneStatistics:
+    """What a data plane saw beside services: requests that reached none."""
+
+    __slots__ = ("bad_requests", "unrouted")
+
+    def __init__(self) -> None:
+        self.bad_requests: dict[Failure, int] = {}
+        self.unrouted = 0
+
+    def count_bad_request(self, failure: Failure) -> None:
+        """One request was refused before it had a route."""
+        self.bad_requests[failure] = self.bad_requests.get(failure, 0) + 1

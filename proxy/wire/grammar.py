@@ -1,0 +1,41 @@
+"""The parts of HTTP's grammar that both kinds of head share (RFC 9110 section 5, RFC 9112 sections 2 to 6)."""
+
+import re
+from typing import Final
+
+MAX_HEAD: Final = 32 * 1024  # bytes, start line and empty line included
+MAX_TARGET: Final = 8 * 1024
+MAX_FIELDS: Final = 100
+MAX_TRAILERS: Final = 8 * 1024
+MAX_INTERIM: Final = 32  # 1xx responses to one request
+MAX_LENGTH: Final = 2**63 - 1
+
+TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 9112 section 3.2.1; 8-bit bytes are no part of a URI but ordinary on the wire: they pass unchanged. No "#".
+ORIGIN_FORM: Final = re.compile(rb'/[!"$-~\x80-\xff]*')
+ABSOLUTE_FORM: Final = re.compile(rb'(?i:https?)://([^/?#@\s]+)(/[!"$-~\x80-\xff]*|\?[!"$-~\x80-\xff]*)?')
+# RFC 3986 section 3.2.2: a registered name or IPv4 address, or an IPv6 address in brackets; then an optional port.
+HOST: Final = re.compile(rb"([A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\])(?::([0-9]{0,5}))?")
+
+BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+
+
+def is_length(value: bytes) -> bool:
+    """Content-Length is digits and nothing else, and fits 63 bits (RFC 9112 section 6.3)."""
+    return value.isdigit() and len(value) <= 19 and int(value) <= MAX_LENGTH
+
+
+def list_members(value: bytes) -> list[bytes]:
+    """The members of a comma-separated field value, lower case, empty ones left out (RFC 9110 section 5.6.1)."""
+    return [member for part in value.lower().split(b",") if (member := part.strip(b" \t"))]
+
+
+def host_of(value: bytes) -> bytes | None:
+    """The host of a Host field or an authority: lower case, without port. None when it is not one."""
+    match = HOST.fullmatch(value)
+    if match is None:
+        return None
+    port = match[2]
+    if port and int(port) > 65535:
+        return None
+    return match[1].lower()

@@ -1,0 +1,58 @@
+"""The answers the proxy makes itself: one fixed byte string per failure, built at import.
+
+Nothing a client sent ever stands in them.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from proxy.failure import Failure
+
+_EXTRA: Final = {503: b"Retry-After: 1\r\n", 405: b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE\r\n"}
+
+_TEXT: Final = {
+    Failure.NO_ROUTE: "no route leads from this host and path to a service",
+    Failure.NO_BACKEND: "no backend of this service is available right now",
+    Failure.REFUSED: "the backend refused the connection",
+    Failure.CONNECT_TIMEOUT: "the backend did not accept a connection in time",
+    Failure.RESPONSE_TIMEOUT: "the backend did not answer in time",
+    Failure.BAD_RESPONSE: "the backend sent something that is not HTTP/1.1",
+    Failure.METHOD_REFUSED: "CONNECT is not served here",
+    Failure.SHUTDOWN: "this proxy is shutting down",
+}
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Closed Request"  # 499, nginx's word; never sent, only logged
+
+
+class Reply:
+    """The reply to one failure: its head without Date and Connection, and its body."""
+
+    __slots__ = ("body", "head")
+
+    def __init__(self, failure: Failure) -> None:
+        text = _TEXT.get(failure, failure.label.replace("-", " "))
+        self.body = f"{failure.status} {_reason(failure.status)}: {text}\n".encode("ascii")
+        self.head = b"".join(
+            (
+                f"HTTP/1.1 {failure.status} {_reason(failure.status)}\r\n".encode("ascii"),
+                b"Server: seawall\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n",
+                f"X-Seawall-Failure: {failure.label}\r\n".encode("ascii"),
+                _EXTRA.get(failure.status, b""),
+                b"Content-Length: %d\r\n" % len(self.body),
+            )
+        )
+
+
+_REPLIES: Final = {failure: Reply(failure) for failure in Failure}
+
+
+def reply(failure: Failure, date: bytes, minor: int, stays: bool, head_only: bool) -> bytes:
+    """The whole response for a failure; `minor` is the client's HTTP/1.x version, `stays` keeps its connection."""
+    made = _REPLIES[failure]
+    connection = b"" if stays and minor == 1 else b"Connection: keep-alive\r\n" if stays else b"Connection: close\r\n"
+    return b"".join((made.head, b"Date: ", date, b"\r\n", connection, b"\r\n", b"" if head_only else made.body))

@@ -1,0 +1,236 @@
+"""Request heads, reference codec: check a head strictly and write the one to forward.
+
+Law: parse once, strictly, and write what was parsed. Whatever two parsers could read differently is refused; nothing
+of a refused request is forwarded (RFC 9112 sections 3 and 6, RFC 9110 section 7.6).
+"""
+
+from typing import Final
+
+from proxy.failure import Failure
+from proxy.wire import grammar
+from proxy.wire.fields import are_valid_fields
+from proxy.wire.head import CHUNKED, RequestHead
+from proxy.wire.peer import Peer
+
+# What becomes of a field line. Lines without an entry are end-to-end and pass as they came.
+_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _CLAIM = range(7)
+
+_ROLES: Final = {
+    b"host": _HOST,
+    b"connection": _CONNECTION,
+    b"content-length": _LENGTH,
+    b"transfer-encoding": _CODING,
+    b"expect": _EXPECT,
+    b"keep-alive": _DROP,
+    b"proxy-connection": _DROP,
+    b"te": _DROP,
+    b"upgrade": _DROP,
+    b"forwarded": _CLAIM,
+    b"x-real-ip": _CLAIM,
+}
+_CLAIM_PREFIX: Final = b"x-forwarded-"
+
+# A client cannot have these removed by naming them in Connection (CVE-2022-31813).
+_PROTECTED: Final = frozenset((b"authorization", b"cookie", b"via", *_ROLES))
+
+_FORWARDED_FOR: Final = b"x-forwarded-for"
+_FORWARDED_HOST: Final = b"x-forwarded-host"
+_FORWARDED_PROTO: Final = b"x-forwarded-proto"
+
+
+def parse_request(raw: bytes, peer: Peer) -> RequestHead | Failure:
+    """Read one head, from its method to its empty line, as sent by `peer`."""
+    line_end = raw.find(b"\r\n")
+    parts = raw[:line_end].split(b" ")
+    if len(parts) != 3:
+        return Failure.BAD_REQUEST_LINE
+    method, target, version = parts
+    if version != b"HTTP/1.1" and version != b"HTTP/1.0":
+        return Failure.BAD_VERSION if version[:5] == b"HTTP/" else Failure.BAD_REQUEST_LINE
+    if grammar.TOKEN.fullmatch(method) is None:
+        return Failure.BAD_REQUEST_LINE
+    if len(target) > grammar.MAX_TARGET:
+        return Failure.TARGET_TOO_LONG
+    if method == b"CONNECT":
+        return Failure.METHOD_REFUSED
+    if not are_valid_fields(raw[line_end:]):
+        return Failure.BAD_FIELD
+    lines = raw.split(b"\r\n")
+    if len(lines) - 3 > grammar.MAX_FIELDS:
+        return Failure.TOO_MANY_FIELDS
+    fields = _Fields(peer.trusted)
+    failure = fields.read(lines)
+    if failure is not None:
+        return failure
+    return _finish(raw, method, target, version == b"HTTP/1.1", fields, peer)
+
+
+class _Fields:
+    """What the field lines of one request say, and the lines that pass on."""
+
+    __slots__ = ("chunked", "claims", "connection", "expects", "hosts", "kept", "length", "trusted")
+
+    def __init__(self, trusted: bool) -> None:
+        self.trusted = trusted
+        self.kept: list[bytes] = []
+        self.hosts: list[bytes] = []
+        self.connection: list[bytes] = []
+        self.claims: list[tuple[bytes, bytes]] = []  # of trusted peers only
+        self.length = b""
+        self.chunked = False
+        self.expects = False
+
+    def read(self, lines: list[bytes]) -> Failure | None:
+        """Sort the field lines of a head split at its line ends: start line first, two empty strings last."""
+        keep = self.kept.append
+        role_of = _ROLES.get
+        for line in lines[1:-2]:
+            name = line[: line.find(b":")].lower()
+            role = role_of(name)
+            if role is None:
+                if name[:12] == _CLAIM_PREFIX:
+                    self._claim(name, line)
+                elif b"_" not in name or not self._is_twin(name):
+                    keep(line)
+                continue
+            failure = self._take(role, name, line)
+            if failure is not None:
+                return failure
+        if self.connection:
+            self._drop_named()
+        return None
+
+    def _take(self, role: int, name: bytes, line: bytes) -> Failure | None:
+        value = line[len(name) + 1 :].strip(b" \t")
+        if role == _HOST:
+            self.hosts.append(value)
+        elif role == _CONNECTION:
+            self.connection += grammar.list_members(value)
+        elif role == _LENGTH:
+            if self.length or not grammar.is_length(value):
+                return Failure.BAD_FRAMING
+            self.length = value
+        elif role == _CODING:
+            return self._take_coding(value)
+        elif role == _EXPECT:
+            if value.lower() != b"100-continue":
+                return Failure.UNKNOWN_EXPECTATION
+            self.expects = True
+        elif role == _CLAIM:
+            self._claim(name, line)
+        return None
+
+    def _take_coding(self, value: bytes) -> Failure | None:
+        if self.chunked:
+            return Failure.BAD_FRAMING
+        if value.lower() == b"chunked":
+            self.chunked = True
+            return None
+        members = grammar.list_members(value)
+        if not members or b"chunked" in members or b"identity" in members:
+            return Failure.BAD_FRAMING
+        return Failure.UNKNOWN_CODING
+
+    def _claim(self, name: bytes, line: bytes) -> None:
+        """A field that says where a request comes from counts only from a trusted peer."""
+        if not self.trusted:
+            return
+        if name in (_FORWARDED_FOR, _FORWARDED_PROTO, _FORWARDED_HOST):
+            self.claims.append((name, line[len(name) + 1 :].strip(b" \t")))
+        else:
+            self.kept.append(line)
+
+    def _is_twin(self, name: bytes) -> bool:
+        """Whether an untrusted `X_Forwarded_For` poses as the field that CGI-like backends read it as."""
+        dashed = name.replace(b"_", b"-")
+        return not self.trusted and (dashed in _ROLES or dashed[:12] == _CLAIM_PREFIX)
+
+    def _drop_named(self) -> None:
+        named = {token for token in self.connection if token not in _PROTECTED and token[:12] != _CLAIM_PREFIX}
+        named -= {b"close", b"keep-alive"}
+        if named:
+            self.kept = [line for line in self.kept if line[: line.find(b":")].lower() not in named]
+
+
+def _finish(
+    raw: bytes, method: bytes, target: bytes, is_http11: bool, fields: _Fields, peer: Peer
+) -> RequestHead | Failure:
+    """Judge what needs the whole head (target, Host, framing) and write the head to forward."""
+    if fields.chunked and (fields.length or not is_http11):
+        return Failure.BAD_FRAMING
+    authority = _authority(fields.hosts, is_http11)
+    if isinstance(authority, Failure):
+        return authority
+    if target[:1] != b"/":
+        absolute = _absolute(method, target)
+        if isinstance(absolute, Failure):
+            return absolute
+        target, authority = absolute[0], absolute[1] or authority
+    elif grammar.ORIGIN_FORM.fullmatch(target) is None:
+        return Failure.BAD_TARGET
+    host = grammar.host_of(authority)
+    if host is None or (is_http11 and not host):
+        return Failure.BAD_HOST
+    return RequestHead(
+        method,
+        target,
+        target.partition(b"?")[0],
+        host,
+        1 if is_http11 else 0,
+        b"close" not in fields.connection if is_http11 else b"keep-alive" in fields.connection,
+        CHUNKED if fields.chunked else int(fields.length or 0),
+        fields.expects and is_http11,
+        _forward(method, target, authority, is_http11, fields, peer),
+        raw,
+    )
+
+
+def _authority(hosts: list[bytes], is_http11: bool) -> bytes | Failure:
+    """Exactly one Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 section 3.2)."""
+    if len(hosts) == 1:
+        return hosts[0]
+    if hosts or is_http11:
+        return Failure.BAD_HOST
+    return b""
+
+
+def _absolute(method: bytes, target: bytes) -> tuple[bytes, bytes] | Failure:
+    """(target in origin-form or `*`, authority that overrides Host); RFC 9112 sections 3.2.2 and 3.2.4."""
+    if target == b"*":
+        return (target, b"") if method == b"OPTIONS" else Failure.BAD_TARGET
+    match = grammar.ABSOLUTE_FORM.fullmatch(target)
+    if match is None:
+        return Failure.BAD_TARGET
+    rest = match[2] or b"/"
+    return rest if rest[:1] == b"/" else b"/" + rest, match[1]
+
+
+def _forward(method: bytes, target: bytes, authority: bytes, is_http11: bool, fields: _Fields, peer: Peer) -> bytes:
+    lines = [method + b" " + target + b" HTTP/1.1", b"Host: " + authority]
+    lines += fields.kept
+    if fields.expects and is_http11:
+        lines.append(b"Expect: 100-continue")
+    if fields.length:
+        lines.append(b"Content-Length: " + fields.length)
+    elif fields.chunked:
+        lines.append(b"Transfer-Encoding: chunked")
+    if fields.claims:
+        lines.append(_trusted_tail(authority, fields.claims, peer))
+    else:
+        lines += (b"X-Forwarded-Host: " + authority, peer.tail)
+    return b"\r\n".join(lines)
+
+
+def _trusted_tail(authority: bytes, claims: list[tuple[bytes, bytes]], peer: Peer) -> bytes:
+    """The fields that tell where a request comes from, when a trusted peer has told a part of it already."""
+    chain = [value for name, value in claims if name == _FORWARDED_FOR and value]
+    proto = next((value for name, value in claims if name == _FORWARDED_PROTO and value), peer.scheme)
+    host = next((value for name, value in claims if name == _FORWARDED_HOST and value), authority)
+    return b"\r\n".join(
+        (
+            b"X-Forwarded-Host: " + host,
+            b"X-Forwarded-For: " + b", ".join((*chain, peer.address)),
+            b"X-Forwarded-Proto: " + proto,
+            b"Via: 1.1 seawall\r\n\r\n",
+        )
+    )

@@ -1,0 +1,287 @@
+"""Request heads by table: what passes and how it goes on, what is refused and why. Numbers are http.md's."""
+
+import ipaddress
+
+import pytest
+
+from proxy.failure import Failure
+from proxy.wire.codec import parse_request
+from proxy.wire.head import CHUNKED, RequestHead
+from proxy.wire.peer import Peer, is_trusted
+
+CLIENT = Peer(b"192.0.2.7")
+TRUSTED = Peer(b"10.0.0.1", trusted=True)
+TAIL = [
+    b"X-Forwarded-Host: a",
+    b"X-Forwarded-For: 192.0.2.7",
+    b"X-Forwarded-Proto: http",
+    b"Via: 1.1 seawall",
+    b"",
+    b"",
+]
+
+
+def head(*lines: bytes, start: bytes = b"GET / HTTP/1.1", host: bytes | None = b"Host: a") -> bytes:
+    return b"\r\n".join((start, *((host,) if host is not None else ()), *lines, b"", b""))
+
+
+def parsed(raw: bytes, peer: Peer = CLIENT) -> RequestHead:
+    result = parse_request(raw, peer)
+    assert isinstance(result, RequestHead), result
+    return result
+
+
+REFUSED = {
+    "1 Transfer-Encoding with Content-Length": (head(b"Transfer-Encoding: chunked", b"Content-Length: 3"), None),
+    "1 Content-Length with Transfer-Encoding": (head(b"Content-Length: 3", b"Transfer-Encoding: chunked"), None),
+    "2 two codings": (head(b"Transfer-Encoding: gzip, chunked"), Failure.BAD_FRAMING),
+    "2 chunked twice in one field": (head(b"Transfer-Encoding: chunked, chunked"), None),
+    "2 chunked in two fields": (head(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"), None),
+    "2 chunked with a parameter": (head(b"Transfer-Encoding: chunked;q=1"), None),
+    "2 an empty list element": (head(b"Transfer-Encoding: ,chunked"), None),
+    "2 identity": (head(b"Transfer-Encoding: identity"), Failure.BAD_FRAMING),
+    "2 no coding at all": (head(b"Transfer-Encoding:"), None),
+    "2 an unknown coding": (head(b"Transfer-Encoding: zstd"), Failure.UNKNOWN_CODING),
+    "2 a name that looks like chunked": (head(b"Transfer-Encoding: xchunked"), Failure.UNKNOWN_CODING),
+    "2 vertical tab around chunked": (head(b"Transfer-Encoding: \x0bchunked"), Failure.BAD_FIELD),
+    "2 8-bit space around chunked": (head(b"Transfer-Encoding: \x85chunked"), None),
+    "3 a sign": (head(b"Content-Length: +3"), None),
+    "3 a negative length": (head(b"Content-Length: -3"), None),
+    "3 hexadecimal": (head(b"Content-Length: 0x3"), None),
+    "3 an underscore": (head(b"Content-Length: 1_0"), None),
+    "3 a comma": (head(b"Content-Length: 3, 3"), None),
+    "3 a space inside": (head(b"Content-Length: 3 3"), None),
+    "3 an empty value": (head(b"Content-Length:"), None),
+    "3 an empty one beside a good one": (head(b"Content-Length:", b"Content-Length: 3"), None),
+    "3 two equal fields": (head(b"Content-Length: 3", b"Content-Length: 3"), None),
+    "3 two differing fields": (head(b"Content-Length: 3", b"Content-Length: 4"), None),
+    "3 overflow by one": (head(b"Content-Length: 9223372036854775808"), None),
+    "3 overflow that wraps": (head(b"Content-Length: 18446744073709551619"), None),
+    "3 more digits than any number needs": (head(b"Content-Length: " + b"0" * 40 + b"3"), None),
+    "4 chunked in HTTP/1.0": (head(b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.0"), Failure.BAD_FRAMING),
+    "7 an empty name": (head(b": x"), Failure.BAD_FIELD),
+    "7 a space before the colon": (head(b"Accept : x"), Failure.BAD_FIELD),
+    "7 a tab before the colon": (head(b"Accept\t: x"), Failure.BAD_FIELD),
+    "7 a control byte in a name": (head(b"Acc\x01ept: x"), Failure.BAD_FIELD),
+    "7 NUL in a name": (head(b"Acc\x00ept: x"), Failure.BAD_FIELD),
+    "7 an 8-bit byte in a name": (head(b"Acc\xe9pt: x"), Failure.BAD_FIELD),
+    "7 a line without colon": (head(b"Accept"), Failure.BAD_FIELD),
+    "8 folding by a space": (head(b"Accept: x", b" y"), Failure.BAD_FIELD),
+    "8 folding by a tab": (head(b"Accept: x", b"\ty"), Failure.BAD_FIELD),
+    "8 a first line that starts with a space": (head(b"Accept: x", host=b" Host: a"), Failure.BAD_FIELD),
+    "9 a bare CR in a value": (head(b"Accept: x\ry"), Failure.BAD_FIELD),
+    "9 NUL in a value": (head(b"Accept: x\x00y"), Failure.BAD_FIELD),
+    "9 a control byte in a value": (head(b"Accept: x\x1fy"), Failure.BAD_FIELD),
+    "9 DEL in a value": (head(b"Accept: x\x7fy"), Failure.BAD_FIELD),
+    "9 a bare CR in the request line": (head(start=b"GET /\r HTTP/1.1"), None),
+    "10 a bare LF between lines": (b"GET / HTTP/1.1\r\nHost: a\nAccept: x\r\n\r\n", Failure.BAD_FIELD),
+    "10 a bare LF after the request line": (b"GET / HTTP/1.1\nHost: a\r\n\r\n", None),
+    "11 a method that is no token": (head(start=b"G(T / HTTP/1.1"), Failure.BAD_REQUEST_LINE),
+    "11 an empty method": (head(start=b" / HTTP/1.1"), Failure.BAD_REQUEST_LINE),
+    "12 two spaces": (head(start=b"GET  / HTTP/1.1"), Failure.BAD_REQUEST_LINE),
+    "12 a tab": (head(start=b"GET\t/ HTTP/1.1"), Failure.BAD_REQUEST_LINE),
+    "12 a space at the end": (head(start=b"GET / HTTP/1.1 "), Failure.BAD_REQUEST_LINE),
+    "12 HTTP/0.9": (b"GET /\r\n\r\n", Failure.BAD_REQUEST_LINE),
+    "12 lower case http": (head(start=b"GET / http/1.1"), Failure.BAD_REQUEST_LINE),
+    "12 HTTP/1.2": (head(start=b"GET / HTTP/1.2"), Failure.BAD_VERSION),
+    "12 HTTP/2.0": (head(start=b"GET / HTTP/2.0"), Failure.BAD_VERSION),
+    "12 the HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\n", Failure.BAD_VERSION),
+    "13 an empty line where the request should be": (b"\r\n\r\n", Failure.BAD_REQUEST_LINE),
+    "16 no Host": (head(host=None), Failure.BAD_HOST),
+    "16 an empty Host": (head(host=b"Host:"), Failure.BAD_HOST),
+    "16 two Hosts": (head(b"Host: b"), Failure.BAD_HOST),
+    "16 two equal Hosts": (head(b"Host: a"), Failure.BAD_HOST),
+    "16 a space in Host": (head(host=b"Host: a b"), Failure.BAD_HOST),
+    "16 a comma-joined Host": (head(host=b"Host: a,/b"), Failure.BAD_HOST),
+    "16 a slash in Host": (head(host=b"Host: a/b"), Failure.BAD_HOST),
+    "16 an @ in Host": (head(host=b"Host: a@b"), Failure.BAD_HOST),
+    "16 a # in Host": (head(host=b"Host: a#b"), Failure.BAD_HOST),
+    "16 a port that is no number": (head(host=b"Host: a:b"), Failure.BAD_HOST),
+    "16 a port too high": (head(host=b"Host: a:65536"), Failure.BAD_HOST),
+    "18 a target without slash": (head(start=b"GET x HTTP/1.1"), Failure.BAD_TARGET),
+    "18 * for GET": (head(start=b"GET * HTTP/1.1"), Failure.BAD_TARGET),
+    "19 another scheme": (head(start=b"GET ftp://a/ HTTP/1.1"), Failure.BAD_TARGET),
+    "19 userinfo": (head(start=b"GET http://u@a/ HTTP/1.1"), Failure.BAD_TARGET),
+    "19 a fragment in absolute-form": (head(start=b"GET http://a/#x HTTP/1.1"), Failure.BAD_TARGET),
+    "19 a bad authority": (head(start=b"GET http://a:b/ HTTP/1.1"), Failure.BAD_HOST),
+    "20 CONNECT": (head(start=b"CONNECT a:443 HTTP/1.1"), Failure.METHOD_REFUSED),
+    "21 a control byte in the target": (head(start=b"GET /\x01 HTTP/1.1"), Failure.BAD_TARGET),
+    "a fragment in the target": (head(start=b"GET /#x HTTP/1.1"), Failure.BAD_TARGET),
+    "46 an unknown expectation": (head(b"Expect: 200-ok"), Failure.UNKNOWN_EXPECTATION),
+    "70 a target over 8 KiB": (head(start=b"GET /" + b"x" * 8192 + b" HTTP/1.1"), Failure.TARGET_TOO_LONG),
+    "70 101 fields": (head(*[b"A: b"] * 100), Failure.TOO_MANY_FIELDS),
+}
+
+
+@pytest.mark.parametrize(("raw", "failure"), REFUSED.values(), ids=REFUSED)
+def test_ambiguous_head_is_refused(raw: bytes, failure: Failure | None) -> None:
+    result = parse_request(raw, CLIENT)
+    assert isinstance(result, Failure)
+    assert 400 <= result.status < 506
+    if failure is not None:
+        assert result is failure
+
+
+KEPT = {
+    "5 neither length nor coding: no body": (head(start=b"POST / HTTP/1.1"), 0),
+    "6 GET with a body keeps it": (head(b"Content-Length: 3"), 3),
+    "2 chunked in any case and with blanks": (
+        head(b"Transfer-Encoding: \tChunKed ", start=b"POST / HTTP/1.1"),
+        CHUNKED,
+    ),
+    "3 leading zeros are digits": (head(b"Content-Length: 003"), 3),
+    "3 the largest length": (head(b"Content-Length: 9223372036854775807"), 2**63 - 1),
+}
+
+
+@pytest.mark.parametrize(("raw", "body"), KEPT.values(), ids=KEPT)
+def test_body_is_framed_as_sent(raw: bytes, body: int) -> None:
+    assert parsed(raw).body == body
+
+
+FORWARDED = {
+    "14 order, spelling and repetition stay": (
+        head(b"b: 1", b"A: 2", b"B: 3", b"a:4"),
+        [b"GET / HTTP/1.1", b"Host: a", b"b: 1", b"A: 2", b"B: 3", b"a:4", *TAIL],
+    ),
+    "9 8-bit bytes in values stay": (head(b"A: \xe9"), [b"GET / HTTP/1.1", b"Host: a", b"A: \xe9", *TAIL]),
+    "11 unknown methods stay, case too": (head(start=b"Frob / HTTP/1.1"), [b"Frob / HTTP/1.1", b"Host: a", *TAIL]),
+    "21 path and query stay as sent": (
+        head(start=b"GET /a%2f..//%0d%0a?q=%20&\xe9 HTTP/1.1"),
+        [b"GET /a%2f..//%0d%0a?q=%20&\xe9 HTTP/1.1", b"Host: a", *TAIL],
+    ),
+    "23 hop-by-hop fields go": (
+        head(b"Connection: keep-alive", b"Keep-Alive: 5", b"Proxy-Connection: x", b"TE: trailers", b"Upgrade: h2c"),
+        [b"GET / HTTP/1.1", b"Host: a", *TAIL],
+    ),
+    "23 what Connection names goes": (
+        head(b"Connection: X-Hop, close", b"x-hop: 1", b"X-Hop-2: 2"),
+        [b"GET / HTTP/1.1", b"Host: a", b"X-Hop-2: 2", *TAIL],
+    ),
+    "23 naming cannot remove what protects": (
+        head(
+            b"Connection: Host, Cookie, Authorization, Content-Length",
+            b"Cookie: c",
+            b"Authorization: x",
+            b"Content-Length: 1",
+        ),
+        [b"GET / HTTP/1.1", b"Host: a", b"Cookie: c", b"Authorization: x", b"Content-Length: 1", *TAIL],
+    ),
+    "25 claims of an untrusted peer go": (
+        head(
+            b"X-Forwarded-For: 1.1.1.1",
+            b"x-forwarded-proto: https",
+            b"Forwarded: for=1",
+            b"X-Real-IP: 1",
+            b"X-Forwarded-User: root",
+        ),
+        [b"GET / HTTP/1.1", b"Host: a", *TAIL],
+    ),
+    "25 naming X-Forwarded-For cannot remove it": (
+        head(b"Connection: X-Forwarded-For"),
+        [b"GET / HTTP/1.1", b"Host: a", *TAIL],
+    ),
+    "27 underscore twins go": (
+        head(b"X_Forwarded_For: 1.1.1.1", b"Content_Length: 9", b"my_field: stays"),
+        [b"GET / HTTP/1.1", b"Host: a", b"my_field: stays", *TAIL],
+    ),
+    "45 Expect stays": (
+        head(b"Expect: 100-Continue", b"Content-Length: 1"),
+        [b"GET / HTTP/1.1", b"Host: a", b"Expect: 100-continue", b"Content-Length: 1", *TAIL],
+    ),
+    "46 Expect of HTTP/1.0 goes": (
+        head(b"Expect: 100-continue", start=b"GET / HTTP/1.0"),
+        [b"GET / HTTP/1.1", b"Host: a", *TAIL],
+    ),
+    "19 the host of absolute-form wins": (
+        head(start=b"GET http://A:80/x?y HTTP/1.1", host=b"Host: other"),
+        [b"GET /x?y HTTP/1.1", b"Host: A:80", b"X-Forwarded-Host: A:80", *TAIL[1:]],
+    ),
+    "19 absolute-form without a path": (
+        head(start=b"GET https://a?y HTTP/1.1"),
+        [b"GET /?y HTTP/1.1", b"Host: a", *TAIL],
+    ),
+    "32 our own framing": (
+        head(b"transfer-encoding: CHUNKED", start=b"POST / HTTP/1.1"),
+        [b"POST / HTTP/1.1", b"Host: a", b"Transfer-Encoding: chunked", *TAIL],
+    ),
+}
+
+
+@pytest.mark.parametrize(("raw", "lines"), FORWARDED.values(), ids=FORWARDED)
+def test_head_goes_on_as_it_came_but_for_what_is_ours(raw: bytes, lines: list[bytes]) -> None:
+    assert parsed(raw).forward.split(b"\r\n") == lines
+
+
+def test_claims_of_a_trusted_peer_are_continued() -> None:
+    raw = head(
+        b"X-Forwarded-For: 1.1.1.1", b"X-Forwarded-For: 2.2.2.2", b"X-Forwarded-Proto: https", b"X-Forwarded-Port: 443"
+    )
+    lines = parsed(raw, TRUSTED).forward.split(b"\r\n")
+    assert b"X-Forwarded-For: 1.1.1.1, 2.2.2.2, 10.0.0.1" in lines
+    assert b"X-Forwarded-Proto: https" in lines
+    assert b"X-Forwarded-Port: 443" in lines
+    assert sum(line.lower().startswith(b"x-forwarded-for") for line in lines) == 1
+
+
+HOSTS = {
+    "lower case, without port": (b"EXAMPLE.com:8080", b"example.com"),
+    "IPv6 in brackets": (b"[::1]:80", b"[::1]"),
+    "an empty port": (b"a:", b"a"),
+    "an underscore, as compose makes them": (b"my_app", b"my_app"),
+}
+
+
+@pytest.mark.parametrize(("value", "host"), HOSTS.values(), ids=HOSTS)
+def test_host_is_read_without_its_port(value: bytes, host: bytes) -> None:
+    assert parsed(head(host=b"Host: " + value)).host == host
+
+
+PERSISTENCE = {
+    "HTTP/1.1": (head(), True),
+    "HTTP/1.1 with close": (head(b"Connection: foo, CLOSE"), False),
+    "HTTP/1.0": (head(start=b"GET / HTTP/1.0"), False),
+    "HTTP/1.0 with keep-alive": (head(b"Connection: Keep-Alive", start=b"GET / HTTP/1.0"), True),
+}
+
+
+@pytest.mark.parametrize(("raw", "persistent"), PERSISTENCE.values(), ids=PERSISTENCE)
+def test_48_connection_stays_by_version_and_field(raw: bytes, persistent: bool) -> None:
+    assert parsed(raw).persistent is persistent
+
+
+def test_17_http10_without_host_is_served_and_upstream_gets_one() -> None:
+    request = parsed(head(start=b"GET / HTTP/1.0", host=None))
+    assert request.host == b""
+    assert request.forward.startswith(b"GET / HTTP/1.1\r\nHost: \r\n")
+
+
+def test_options_asterisk_is_kept() -> None:
+    assert parsed(head(start=b"OPTIONS * HTTP/1.1")).forward.startswith(b"OPTIONS * HTTP/1.1\r\n")
+
+
+def test_100_fields_and_an_8000_byte_line_are_ordinary() -> None:
+    request = parsed(head(*[b"A: b"] * 99, start=b"GET /" + b"x" * 8000 + b" HTTP/1.1"))
+    assert request.forward.count(b"A: b") == 99
+
+
+def test_nothing_is_remembered_from_a_head_that_closed() -> None:
+    for _ in range(3):
+        parsed(head(b"Connection: close"))
+        assert isinstance(parse_request(head(b"bad line"), CLIENT), Failure)
+        parsed(head(b"Content-Length: 5"))
+        parsed(head(b"Connection: upgrade", b"Upgrade: websocket"))
+        parsed(head())
+
+
+TRUST = {
+    "inside": ("10.1.2.3", True),
+    "outside": ("192.0.2.1", False),
+    "IPv4 mapped in IPv6": ("::ffff:10.1.2.3", True),
+    "IPv6 with a zone": ("fe80::1%eth0", False),
+}
+
+
+@pytest.mark.parametrize(("address", "trusted"), TRUST.values(), ids=TRUST)
+def test_trust_goes_by_network(address: str, trusted: bool) -> None:
+    assert is_trusted(address, [ipaddress.ip_network("10.0.0.0/8")]) is trusted
