@@ -24,6 +24,7 @@ WRITE_LIMIT: Final = 256 * 1024  # bytes held for a client that does not read
 LOOK_AHEAD: Final = 64 * 1024  # bytes of pipelined requests read before the one at hand is answered
 LINGER: Final = 2.0  # seconds in which a client may still read the answer and send what nobody reads
 LINGER_BYTES: Final = 4 * 1024 * 1024
+_CR: Final = 13
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
 
@@ -48,7 +49,6 @@ class Downstream(asyncio.Protocol):
         "_peer",
         "_pending",
         "_plane",
-        "_skipped_line",
         "_transport",
         "deadline",
         "is_half_closed",
@@ -73,7 +73,6 @@ class Downstream(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._partial: HeadBuffer | None = None
         self._pending = b""  # read ahead, not looked at
-        self._skipped_line = False
         self._body_left = 0
         self._decoder: ChunkedDecoder | None = None
 
@@ -211,15 +210,19 @@ class Downstream(asyncio.Protocol):
         """Whatever was waited for did not come in time."""
         if self._exchange is not None:
             self._exchange.on_deadline()
-        elif self.state is State.READY and self._partial is not None:
+        elif self.state is State.READY and not self._is_between_requests:
             self._refuse(Failure.HEAD_TIMEOUT)
         else:
             self.abort()
 
     def close_if_idle(self) -> None:
         """Close unless a request is under way; a client that never sent one is idle too."""
-        if self.state is State.READY and self._partial is None:
+        if self.state is State.READY and self._is_between_requests:
             self._transport.close()
+
+    @property
+    def _is_between_requests(self) -> bool:
+        return self._partial is None or self._partial.is_blank
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -247,7 +250,6 @@ class Downstream(asyncio.Protocol):
             if isinstance(head, Failure):
                 self._refuse(head)
                 return
-            self._skipped_line = False
             data = self._serve(head, data)
         if data and self.state is State.BUSY:
             self._look_ahead(data)
@@ -256,12 +258,8 @@ class Downstream(asyncio.Protocol):
         """(one whole head, what is behind it), or None while there is none or no use in one."""
         partial = self._partial
         if partial is None:
-            if data[:1] in b"\r\n":
-                data = self._skip_empty_line(data)
-                if not data:
-                    return None
             end = data.find(HEAD_END)
-            if 0 <= end <= grammar.MAX_HEAD:
+            if 0 <= end <= grammar.MAX_HEAD and data[0] != _CR:
                 return data[: end + 4], data[end + 4 :]
             partial = self._partial = HeadBuffer(data)
             self.deadline = time.monotonic() + self._plane.settings.head_timeout
@@ -278,13 +276,6 @@ class Downstream(asyncio.Protocol):
         elif partial.is_hopeless():
             self._refuse(Failure.BAD_REQUEST_LINE)
         return None
-
-    def _skip_empty_line(self, data: bytes) -> bytes:
-        """One empty line before a request is ignored (RFC 9112 section 2.2); a second one is a bad request line."""
-        if self._skipped_line or data[:2] != b"\r\n":
-            return data
-        self._skipped_line = True
-        return data[2:]
 
     def _serve(self, head: RequestHead, data: bytes) -> bytes:
         """Begin the exchange for `head`; `data` is what came behind it. Returns what is behind its body."""

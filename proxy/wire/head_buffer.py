@@ -22,11 +22,14 @@ class HeadBuffer:
         self._bytes += data
 
     def take(self) -> tuple[bytes, bytes] | None:
-        """(the whole head, what came behind it), or None while it is not complete."""
+        """(the whole head, what came behind it), or None while it is not complete.
+
+        One empty line before a head is ignored (RFC 9112 section 2.2); a second one is taken as an empty head.
+        """
         end = self._bytes.find(HEAD_END, self._scanned)
         if end < 0:
             return None
-        return bytes(self._bytes[: end + 4]), bytes(self._bytes[end + 4 :])
+        return bytes(self._bytes[self._start : end + 4]), bytes(self._bytes[end + 4 :])
 
     def is_hopeless(self) -> bool:
         """Whether no more bytes can make a good head of this: a bare LF ends a line, or it begins with none.
@@ -37,7 +40,19 @@ class HeadBuffer:
         self._scanned = max(len(self._bytes) - len(HEAD_END) + 1, 0)
         if grammar.BARE_LF.search(self._bytes, start) is not None:
             return True
-        return grammar.TOKEN.match(self._bytes[:1]) is None
+        if self.is_blank:
+            return False
+        start = self._start
+        return grammar.TOKEN.match(self._bytes, start, start + 1) is None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing yet but (a part of) an empty line."""
+        return self._bytes in (b"\r", b"\r\n")
+
+    @property
+    def _start(self) -> int:
+        return 2 if self._bytes[:2] == b"\r\n" else 0
 
     @property
     def is_long_target(self) -> bool:
