@@ -48,7 +48,7 @@ class HeadBuffer:
     @property
     def is_blank(self) -> bool:
         """Whether there is nothing yet but (a part of) an empty line."""
-        return self._bytes in (b"\r", b"\r\n")
+        return self._bytes == b"\r" or self._bytes == b"\r\n"
 
     @property
     def _start(self) -> int:

@@ -59,7 +59,7 @@ async def start_proxy() -> AsyncIterator[StartProxy]:
     async def start(
         *claims: Claim, spec: ServiceSpec | None = None, access_log: AccessLog | None = None, **settings: float
     ) -> Proxy:
-        plane = DataPlane(Fleet(random.Random(7)), ClientSettings(**settings), access_log)  # type: ignore[arg-type]
+        plane = DataPlane(Fleet(random.Random(7)), ClientSettings(**settings), access_log)
         await plane.start([("127.0.0.1", 0)])
         proxy = Proxy(plane)
         proxy.reconcile(*claims, spec=spec)
@@ -75,7 +75,7 @@ async def start_proxy() -> AsyncIterator[StartProxy]:
         assert not proxy.plane.downstreams
         await until(lambda proxy=proxy: proxy.plane.pool.open == 0)  # type: ignore[misc]
         assert proxy.plane.pool.idle == 0
-    await until(lambda: asyncio.all_tasks() <= tasks | {asyncio.current_task()})  # type: ignore[arg-type]
+    await until(lambda: asyncio.all_tasks() <= tasks | {asyncio.current_task()})
     await until(lambda: _descriptors() <= descriptors)
 
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from proxy.fleet.interface import Transition
 from proxy.spec.container import Claim
 from proxy.spec.service import Lifecycle, RetrySpec, ServiceSpec, TimeoutSpec
 from tests.integration.conftest import StartProxy, until
@@ -218,7 +219,7 @@ async def test_suspect_is_asked_last_and_for_a_time(start_proxy: StartProxy) -> 
     gone = await closed_port("gone")
     async with ScriptedBackend(name="alive") as alive:
         proxy = await start_proxy(gone, alive.claim())
-        flips = []
+        flips: list[Transition] = []
         proxy.fleet.on_flip = flips.append
         async with RawClient(proxy.port) as client:
             for _ in range(20):

@@ -80,7 +80,7 @@ class RawClient:
         return Response(status, head, body)
 
     async def _read_chunked(self) -> bytes:
-        pieces = []
+        pieces: list[bytes] = []
         while True:
             size = int(await self.reader.readuntil(b"\r\n"), 16)
             if not size:

@@ -1,0 +1,39 @@
+# Everything a user or contributor runs. Each target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: run test lint bench clean
+
+## run the proxy: with Docker where an engine answers, else the demo with embedded backends
+run: $(VENV)/ready
+	@if $(BIN)/python -m proxy.control.discovery.docker_api; then \
+		exec $(BIN)/seawall run $(ARGS); \
+	else \
+		echo "no container engine answers here: running the demo instead"; \
+		exec $(BIN)/seawall demo $(ARGS); \
+	fi
+
+## all tests; brings up a container engine of its own where none answers and that is possible
+test: $(VENV)/ready
+	$(BIN)/python -m tests.support.engine run -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+## format, lint and types, as the gate checks them
+lint: $(VENV)/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+## requests per second and CPU per request beside nginx, haproxy and an aiohttp proxy
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks.throughput --guard $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Seawall needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
