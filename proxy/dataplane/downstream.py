@@ -37,6 +37,11 @@ class State(Enum):
     CLOSED = "closed"
 
 
+# An enum member costs a look-up in its class; on the hot path a global does.
+_READY: Final = State.READY
+_BUSY: Final = State.BUSY
+
+
 class Downstream(asyncio.Protocol):
     """One client connection. `deadline` is in monotonic seconds; the sweep calls `on_deadline` after it."""
 
@@ -90,13 +95,14 @@ class Downstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
-        if self.state is State.READY:
+        state = self.state
+        if state is _READY:
             self._read_requests(data)
-        elif self.state is State.BUSY:
+        elif state is _BUSY:
             rest = self._read_body(data)
             if rest:
                 self._look_ahead(rest)
-        elif self.state is State.LINGERING:
+        elif state is State.LINGERING:
             self._lingered += len(data)
             if self._lingered > LINGER_BYTES:
                 self.abort()
@@ -141,7 +147,7 @@ class Downstream(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes of a response."""
-        if self.state is State.BUSY:
+        if self.state is _BUSY:
             self._transport.write(data)
 
     def reply(self, failure: Failure, head: RequestHead | None, stays: bool) -> int:
@@ -154,17 +160,17 @@ class Downstream(asyncio.Protocol):
         self._transport.write(data)
         return len(data)
 
-    def on_exchange_over(self, stays: bool) -> None:
+    def on_exchange_over(self, stays: bool, now: float) -> None:
         """The answer is written: go on with the next request, or close."""
         exchange = self._exchange
         self._exchange = None
-        if self.state is not State.BUSY:
+        if self.state is not _BUSY:
             return
         if not stays or self._plane.draining:
             self._close_after_answer(exchange is None or exchange.request_complete)
             return
-        self.state = State.READY
-        self.deadline = time.monotonic() + self._plane.settings.keep_alive
+        self.state = _READY
+        self.deadline = now + self._plane.settings.keep_alive
         if self.is_reading_paused:
             self.resume_reading()
         if self._pending:
@@ -238,7 +244,7 @@ class Downstream(asyncio.Protocol):
 
     def _read_requests(self, data: bytes) -> None:
         """Serve the requests in `data`, one at a time: the rest waits while one is not answered."""
-        while data and self.state is State.READY:
+        while data and self.state is _READY:
             if self.is_write_paused:
                 self._look_ahead(data)
                 return
@@ -251,7 +257,7 @@ class Downstream(asyncio.Protocol):
                 self._refuse(head)
                 return
             data = self._serve(head, data)
-        if data and self.state is State.BUSY:
+        if data and self.state is _BUSY:
             self._look_ahead(data)
 
     def _split_head(self, data: bytes) -> tuple[bytes, bytes] | None:
@@ -282,7 +288,7 @@ class Downstream(asyncio.Protocol):
         service = self._plane.fleet.routes.match(head)
         if service is None:
             return self._not_routed(head, data)
-        self.state = State.BUSY
+        self.state = _BUSY
         exchange = self._exchange = Exchange(self._plane, self, head, service)
         if head.body:
             self._decoder = ChunkedDecoder() if head.body == CHUNKED else None

@@ -36,6 +36,13 @@ class Phase(Enum):
     OVER = "over"
 
 
+# An enum member costs a look-up in its class; on the hot path a global does.
+_CONNECTING: Final = Phase.CONNECTING
+_WAITING: Final = Phase.WAITING
+_STREAMING: Final = Phase.STREAMING
+_OVER: Final = Phase.OVER
+
+
 class Exchange:
     """One request of `downstream`, for `service`. `tried` and `attempts` are of failed attempts only."""
 
@@ -68,7 +75,7 @@ class Exchange:
         self.downstream = downstream
         self.head = head
         self.service = service
-        self.phase = Phase.CONNECTING
+        self.phase = _CONNECTING
         self.client_stays = head.persistent and not plane.draining
         self.started = self.tried_at = time.monotonic()
         self.backend: Backend | None = None
@@ -150,18 +157,9 @@ class Exchange:
     # called by the pool
 
     def on_connected(self, upstream: "Upstream") -> None:
-        """A connection is there, idle or fresh: send."""
+        """The connection asked for is there: send."""
         self._connecting = None
-        self.upstream = upstream
-        self.phase = Phase.WAITING
-        upstream.begin(self)
-        upstream.write(self.head.forward)
-        if self._held is not None:
-            for piece in self._held:
-                upstream.write(piece)
-            if self._held_size > self.service.spec.retry.body:
-                self._outgrow()
-            self.downstream.resume_reading()
+        self._send(upstream)
         self._extend_deadline()
 
     # called by the upstream
@@ -171,9 +169,8 @@ class Exchange:
         if self.head.minor == 1:
             self.downstream.write(response.forward)
 
-    def on_response(self, response: ResponseHead, data: bytes, complete: bool) -> None:
+    def on_response(self, response: ResponseHead, data: bytes, complete: bool, now: float) -> None:
         """The final response: `data` is its head to forward and, when it is `complete`, its body."""
-        now = time.monotonic()
         backend = self.backend
         if backend is not None:
             statistics = backend.statistics
@@ -182,13 +179,13 @@ class Exchange:
         self.status = response.status
         self.client_stays = response.keeps_client
         self.response_bytes = len(data)
-        self.phase = Phase.STREAMING
+        self.phase = _STREAMING
         self.downstream.write(data)
         if complete:
             self._finish(now)
         else:
             self._held = None
-            self.downstream.deadline = now + self.service.spec.timeout.idle
+            self.downstream.deadline = now + self.service.idle_timeout
 
     def on_body(self, data: bytes) -> None:
         """More of the response, framed for the client."""
@@ -243,6 +240,17 @@ class Exchange:
 
     # attempts
 
+    def _send(self, upstream: "Upstream") -> None:
+        self.upstream = upstream
+        self.phase = _WAITING
+        upstream.begin(self, self.head.forward)
+        if self._held is not None:
+            for piece in self._held:
+                upstream.write(piece)
+            if self._held_size > self.service.spec.retry.body:
+                self._outgrow()
+            self.downstream.resume_reading()
+
     def _pick(self, failure: Failure) -> None:
         """Try the policy's choice; when nobody is left, `failure` is the answer."""
         backend = self.service.pick(self.tried)
@@ -256,13 +264,15 @@ class Exchange:
         self._tries += 1
         Service.take(backend)
         pool = self.plane.pool
+        now = self.tried_at
         if not fresh:
-            upstream = pool.lease(backend, self.head.method in IDEMPOTENT, self.tried_at)
+            upstream = pool.lease(backend, self.head.method in IDEMPOTENT, now)
             if upstream is not None:
-                self.on_connected(upstream)
+                self._send(upstream)
+                self.downstream.deadline = now + self._allowed()
                 return
         self._connecting = pool.connect(backend, self)
-        self._extend_deadline()
+        self.downstream.deadline = now + self._allowed()
 
     def _end_attempt(self, failure: Failure) -> None:
         """Give back what the attempt held, and keep what became of it."""
@@ -303,7 +313,7 @@ class Exchange:
         stays = self.client_stays and self.request_complete
         self.response_bytes = self.downstream.reply(failure, self.head, stays)
         self._account(time.monotonic(), failure)
-        self.downstream.on_exchange_over(stays)
+        self.downstream.on_exchange_over(stays, time.monotonic())
 
     def _cut(self, failure: Failure) -> None:
         """Something of a response may have gone out and no more will: the client must see it cut."""
@@ -316,7 +326,7 @@ class Exchange:
     def _finish(self, now: float) -> None:
         """The response is complete."""
         backend, upstream = self.backend, self.upstream
-        self.phase = Phase.OVER
+        self.phase = _OVER
         if upstream is not None:
             self.upstream = None
             upstream.exchange = None
@@ -329,7 +339,7 @@ class Exchange:
         if backend is not None:
             Service.release(backend)
         self._account(now, None)
-        self.downstream.on_exchange_over(self.client_stays and self.request_complete)
+        self.downstream.on_exchange_over(self.client_stays and self.request_complete, now)
 
     def _account(self, now: float, failure: Failure | None) -> None:
         statistics = self.service.statistics
@@ -342,14 +352,13 @@ class Exchange:
 
     def _extend_deadline(self) -> None:
         """Each side's turn has its own bound; every byte that moves starts it anew."""
-        now = time.monotonic()
-        if self.phase is Phase.STREAMING:
-            allowed = self.service.spec.timeout.idle
-        elif self.request_complete:
-            allowed = self.service.spec.timeout.response
-        else:
-            allowed = self.plane.settings.body_timeout
-        self.downstream.deadline = now + allowed
+        self.downstream.deadline = time.monotonic() + self._allowed()
+
+    def _allowed(self) -> float:
+        """How long whoever has the turn may take, in seconds."""
+        if self.phase is _STREAMING:
+            return self.service.idle_timeout
+        return self.service.response_timeout if self.request_complete else self.plane.settings.body_timeout
 
     @property
     def served_by(self) -> str | None:

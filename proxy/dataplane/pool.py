@@ -60,7 +60,8 @@ class Pool:
         idle = self._idle.get(backend)
         if idle is None:
             idle = self._idle[backend] = []
-        if backend.tier is Tier.NEVER or len(idle) >= MAX_IDLE or upstream.expires <= now:
+        withdrawn = backend.unavailable is not None and backend.tier is Tier.NEVER
+        if withdrawn or len(idle) >= MAX_IDLE or upstream.expires <= now:
             upstream.close()
             return
         upstream.idle_since = now

@@ -100,9 +100,11 @@ class Upstream(asyncio.Protocol):
 
     # called by the exchange and the pool
 
-    def begin(self, exchange: "Exchange") -> None:
-        """Serve `exchange`, which writes the request itself."""
+    def begin(self, exchange: "Exchange", head: bytes) -> None:
+        """Serve `exchange`, whose request head this is."""
         self.exchange = exchange
+        if self.transport is not None:
+            self.transport.write(head)
 
     def write(self, data: bytes) -> None:
         """Send bytes of a request."""
@@ -162,8 +164,9 @@ class Upstream(asyncio.Protocol):
             self._on_interim(response, rest)
         elif response.body == len(rest):
             # The whole response in one read, by far the most common: one write, no state.
-            self._settle(response)
-            exchange.on_response(response, response.forward + rest, True)
+            now = time.monotonic()
+            self._settle(response, now)
+            exchange.on_response(response, response.forward + rest, True, now)
         else:
             self._begin_body(exchange, response, rest)
 
@@ -181,7 +184,7 @@ class Upstream(asyncio.Protocol):
         self._response = response
         self._decoder = ChunkedDecoder() if response.body == CHUNKED else None
         self._left = response.body
-        exchange.on_response(response, response.forward, False)
+        exchange.on_response(response, response.forward, False, time.monotonic())
         if rest and self.exchange is exchange:
             self._on_body(rest, response)
 
@@ -225,11 +228,11 @@ class Upstream(asyncio.Protocol):
         exchange = self.exchange
         if response.rechunk:
             content += chunked.LAST_CHUNK
-        self._settle(response)
+        self._settle(response, time.monotonic())
         if exchange is not None:
             exchange.on_end(content)
 
-    def _settle(self, response: ResponseHead) -> None:
+    def _settle(self, response: ResponseHead, now: float) -> None:
         """Back to the state between exchanges, and until when the backend keeps the connection for the next."""
         self._response = None
         self._decoder = None
@@ -238,7 +241,7 @@ class Upstream(asyncio.Protocol):
         keep_alive = self.backend.keep_alive
         if response.keep_alive is not None:
             keep_alive = min(keep_alive, response.keep_alive - 1.0)
-        self.expires = time.monotonic() + keep_alive if response.persistent else 0.0
+        self.expires = now + keep_alive if response.persistent else 0.0
 
     def _failure_before_head(self, exc: Exception | None) -> Failure:
         if self._partial is not None or self._interims:

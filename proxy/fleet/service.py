@@ -17,7 +17,16 @@ _SERVING_TIERS: Final = (Tier.PRIMARY, Tier.BACKUP, Tier.SUSPECT, Tier.UNHEALTHY
 class Service:
     """The living side of a ServiceSpec. Policies are built anew when a verdict flips, and asked per request."""
 
-    __slots__ = ("_policies", "_random", "backends", "emptied", "most_tries", "spec", "statistics")
+    __slots__ = (
+        "_policies",
+        "_random",
+        "backends",
+        "idle_timeout",
+        "most_tries",
+        "response_timeout",
+        "spec",
+        "statistics",
+    )
 
     def __init__(self, spec: ServiceSpec, chance: random.Random) -> None:
         self._random = chance
@@ -32,6 +41,8 @@ class Service:
         """Take over a changed spec; live state stays."""
         self.spec = spec
         self.most_tries = spec.retry.attempts
+        self.response_timeout = spec.timeout.response
+        self.idle_timeout = spec.timeout.idle
 
     def rebuild(self) -> None:
         """Build the policies from the verdicts as they are now: once per flip, never per request."""

@@ -59,7 +59,7 @@ async def start_proxy() -> AsyncIterator[StartProxy]:
     async def start(
         *claims: Claim, spec: ServiceSpec | None = None, access_log: AccessLog | None = None, **settings: float
     ) -> Proxy:
-        plane = DataPlane(Fleet(random.Random(7)), ClientSettings(**settings), access_log)
+        plane = DataPlane(Fleet(random.Random(7)), ClientSettings(**settings), access_log)  # type: ignore[arg-type]
         await plane.start([("127.0.0.1", 0)])
         proxy = Proxy(plane)
         proxy.reconcile(*claims, spec=spec)
