@@ -21,6 +21,6 @@ ENV PATH=/opt/seawall/bin:$PATH \
 USER 65532:65532
 EXPOSE 8080 9900
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["seawall", "healthcheck"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=3 CMD ["seawall", "healthcheck"]
 ENTRYPOINT ["seawall"]
 CMD ["run"]

@@ -1,0 +1,23 @@
+"""The control plane's log: structured, on stderr, text for a terminal and JSON for everything else."""
+
+import sys
+
+import structlog
+
+
+def configure(form: str) -> None:
+    """Set structlog up for `text`, `json` or `auto`."""
+    text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if text else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,120 @@
+"""`seawall run` as a user starts it: a process of its own, found by what it logs."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+START_DEADLINE = 15.0  # seconds
+
+
+class SeawallProcess:
+    """A running `seawall run` while entered, on free ports of 127.0.0.1. `log` is every line it wrote to stderr."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self._arguments = arguments
+        self._environment = environment or {}
+        self._reading: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self.log: list[dict[str, Any]] = []
+        self.port = 0
+        self.admin_port = 0
+
+    async def __aenter__(self) -> Self:
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "proxy",
+            "run",
+            *("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json"),
+            *self._arguments,
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, **self._environment},
+            cwd=Path(__file__).resolve().parent.parent.parent,
+        )
+        self._reading = asyncio.create_task(self._read())
+        started = await self.logged("listening", within=START_DEADLINE)
+        self.port = int(started["listen"][0].rpartition(":")[2])
+        self.admin_port = int(started["admin"].rpartition(":")[2])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self.process.wait(), 10)
+            except TimeoutError:
+                self.process.kill()
+        await self.process.wait()
+        if self._reading is not None:
+            await self._reading
+
+    async def logged(self, event: str, within: float = 5.0, **fields: Any) -> dict[str, Any]:
+        """The first line with this event and these fields; waits for it."""
+
+        def fits(line: dict[str, Any]) -> bool:
+            return line.get("event") == event and all(line.get(key) == value for key, value in fields.items())
+
+        return await self._line(fits, within, f"{event!r} with {fields}")
+
+    async def logged_about(self, text: str, within: float = 5.0) -> dict[str, Any]:
+        """The first line that has this text in it anywhere; waits for it."""
+        return await self._line(lambda line: text in json.dumps(line), within, repr(text))
+
+    async def _line(self, fits: Callable[[dict[str, Any]], bool], within: float, what: str) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    for line in self.log:
+                        if fits(line):
+                            return line
+                    if self._reading is not None and self._reading.done():
+                        raise AssertionError(f"seawall ended without {what}: {self.log}")
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"seawall did not log {what} in {within} s: {self.log}") from None
+
+    async def admin(self, path: str) -> Any:
+        """A JSON answer of the admin address."""
+        async with aiohttp.ClientSession() as session, session.get(self.admin_url + path) as response:
+            return await response.json()
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def admin_url(self) -> str:
+        """Where it is administered."""
+        return f"http://127.0.0.1:{self.admin_port}"
+
+    @property
+    def rss(self) -> int:
+        """Resident memory, bytes."""
+        fields = Path(f"/proc/{self.process.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def descriptors(self) -> int:
+        """Open file descriptors."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for raw in self.process.stderr:
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                line = {"event": raw.decode(errors="replace").rstrip()}
+            self.log.append(line)
+            self._changed.set()
+        self._changed.set()
