@@ -1,0 +1,40 @@
+"""What the operator asked of the proxy itself."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from proxy.spec.container import Claim
+from proxy.spec.service import PolicyName
+
+Address: TypeAlias = tuple[str, int]
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySpec:
+    """Every setting of the proxy itself, with the defaults it has in a process of the host.
+
+    An empty host in an address stands for every address of both families; hosts are without brackets. `docker` None:
+    no discovery. Durations are seconds. `defaults` are the service-level labels (without `seawall.`) that replace
+    built-in defaults, `policy` among them; `policy` repeats the outcome for who needs it alone.
+    """
+
+    listen: tuple[Address, ...] = (("", 8080),)
+    admin: Address = ("127.0.0.1", 9900)
+    admin_token: str | None = field(default=None, repr=False)
+    workers: int = 1
+    docker: str | None = "unix:///var/run/docker.sock"
+    expose_by_default: bool = False
+    constraints: tuple[tuple[str, str | None], ...] = ()  # (label key, value or None for any)
+    backends: tuple[Claim, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    request_head_timeout: float = 10.0
+    body_timeout: float = 60.0  # between bytes
+    keep_alive_timeout: float = 75.0
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    policy: PolicyName = PolicyName.LEAST_CONNECTIONS
+    drain: float = 30.0
+    access_log: str | None = None  # "json" or "combined"
+    log_format: str = "auto"  # "text", "json", or "auto": text on a terminal, JSON otherwise
