@@ -16,6 +16,7 @@ ORDER = (
     ("wire", "balancing", "retry"),
     ("fleet",),
     ("dataplane", "control", "admin"),
+    ("logs",),
     ("app",),
     ("demo",),
     ("commands",),

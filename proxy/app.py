@@ -1,0 +1,214 @@
+"""The composition root: what the program is made of, and the order in which it starts and stops.
+
+Start: data plane (binds), admin server (binds), then discovery, so that nothing is watched when an address is taken.
+Stop: readiness fails first, then the listeners close and requests finish, then the control plane ends, then the rest.
+"""
+
+import asyncio
+import random
+import resource
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Self
+
+import structlog
+
+from proxy.admin.server import AdminServer
+from proxy.admin.views import Condition, Connections, DiscoveryFigures, Readiness, Views
+from proxy.control.discovery.docker import DockerSource
+from proxy.control.discovery.docker_api import DockerEngine
+from proxy.control.discovery.own_container import possible_own_ids
+from proxy.control.discovery.source import Source
+from proxy.control.discovery.static import StaticSource
+from proxy.control.reconciler import Reconciler
+from proxy.control.transitions import log_changes
+from proxy.dataplane.access_log import AccessLog, AccessLogFormat
+from proxy.dataplane.plane import ClientSettings, DataPlane
+from proxy.fleet.fleet import Fleet
+from proxy.fleet.interface import Changes, Transition
+from proxy.fleet.statistics import Histogram
+from proxy.problem import Problem
+from proxy.spec.config import Resolved
+from proxy.spec.container import Surroundings
+from proxy.wire.codec import IMPLEMENTATION
+
+RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
+
+
+class App:
+    """A whole Seawall. `run` is until a signal; `async with` is for those who end it otherwise."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        spec = self.spec = resolved.spec
+        self.log = structlog.get_logger("seawall")
+        self.fleet = Fleet(random.Random())
+        self.fleet.on_flip = self._on_flip
+        self.plane = DataPlane(
+            self.fleet,
+            ClientSettings(
+                head_timeout=spec.request_head_timeout,
+                body_timeout=spec.body_timeout,
+                keep_alive=spec.keep_alive_timeout,
+                trusted=spec.trusted_proxies,
+            ),
+            AccessLog(AccessLogFormat(spec.access_log)) if spec.access_log else None,
+        )
+        self.readiness = Readiness()
+        self._engine = DockerEngine(spec.docker) if spec.docker else None
+        self._docker = self._docker_source(self._engine) if self._engine else None
+        sources: list[Source] = [StaticSource(spec.backends)]
+        if self._docker is not None:
+            sources.append(self._docker)
+        self.reconciler = Reconciler(sources, self.fleet, self.log)
+        self.admin = AdminServer(self._views(resolved), token=spec.admin_token)
+        self._loops: list[Callable[[], Awaitable[None]]] = [self.reconciler.run, self._watch_discovery]
+        if self._docker is not None:
+            self._loops.append(self._docker.run)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._signals = 0
+        self._asked_to_stop = asyncio.Event()
+        self._asked_again = asyncio.Event()
+
+    # from start to end
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once. Raises BindError."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        async with self:
+            await self._asked_to_stop.wait()
+            await self.drain()
+
+    async def __aenter__(self) -> Self:
+        _raise_descriptor_limit()
+        try:
+            await self.plane.start(self.spec.listen)
+            await self.admin.start(*self.spec.admin)
+        except BaseException:
+            await self.plane.close()
+            await self.admin.stop()
+            raise
+        self.readiness.hold(Condition.LISTENING)
+        self.reconciler.reconcile()  # static backends serve from the first request on
+        self._tasks = [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
+        self.log.info(
+            "listening",
+            listen=[_text(address) for address in self.plane.addresses],
+            admin=_text(self.admin.address),
+            docker=self.spec.docker or "off",
+            codec=IMPLEMENTATION,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._engine is not None:
+            await self._engine.close()
+        await self.plane.close()
+        await self.admin.stop()
+        self.log.info("stopped")
+
+    async def drain(self) -> None:
+        """Let what is under way finish, for as long as the configuration allows or until asked again."""
+        self.readiness.lose(Condition.NOT_DRAINING)
+        self.log.info("draining", seconds=self.spec.drain, connections=len(self.plane.downstreams))
+        draining = asyncio.create_task(self.plane.drain(self.spec.drain))
+        again = asyncio.create_task(self._asked_again.wait())
+        await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
+        if draining.done() and draining.result():
+            self.log.info("drained")
+        else:
+            reason = "asked a second time" if again.done() else "time is over"
+            self.log.warning("not drained", reason=reason, connections=len(self.plane.downstreams))
+        for task in (draining, again):
+            task.cancel()
+        await asyncio.gather(draining, again, return_exceptions=True)
+
+    def _on_signal(self) -> None:
+        self._signals += 1
+        (self._asked_to_stop if self._signals == 1 else self._asked_again).set()
+
+    # slow loops
+
+    async def _keep_running(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """A slow loop that breaks is a bug; it must not take the others along, or stop a request."""
+        while True:
+            try:
+                await loop()
+                return
+            except Exception:
+                self.log.exception("a control loop broke and is started again", loop=str(loop))
+            await asyncio.sleep(RESTART_PAUSE)
+
+    async def _watch_discovery(self) -> None:
+        await self.reconciler.completed.wait()
+        self.readiness.hold(Condition.DISCOVERED)
+        self.log.info("first discovery done", backends=len(list(self.fleet.backends())))
+
+    def _on_flip(self, transition: Transition) -> None:
+        log_changes(self.log, Changes(transitions=(transition,)))
+
+    # wiring
+
+    def _docker_source(self, engine: DockerEngine) -> DockerSource:
+        surroundings = Surroundings(
+            expose_by_default=self.spec.expose_by_default,
+            constraints=self.spec.constraints,
+            defaults=self.spec.defaults,
+        )
+        return DockerSource(engine, self.fleet, surroundings, self.log, possible_own_ids=possible_own_ids())
+
+    def _views(self, resolved: Resolved) -> Views:
+        return Views(
+            fleet=self.fleet,
+            plane=self.plane.statistics,
+            readiness=self.readiness,
+            connections=self._connections,
+            containers=lambda: self.reconciler.reports,
+            problems=self._problems,
+            discovery=self._discovery,
+            configuration=lambda: resolved,
+            announce=lambda changes: log_changes(self.log, changes),
+        )
+
+    def _connections(self) -> Connections:
+        downstreams = self.plane.downstreams
+        active = sum(downstream.is_active for downstream in downstreams)
+        pool = self.plane.pool
+        return {
+            ("downstream", "active"): active,
+            ("downstream", "idle"): len(downstreams) - active,
+            ("upstream", "active"): pool.open - pool.idle,
+            ("upstream", "idle"): pool.idle,
+        }
+
+    def _problems(self) -> Sequence[Problem]:
+        of_containers = {problem for report in self.reconciler.reports for problem in report.problems}
+        return [problem for problem in self.reconciler.problems if problem not in of_containers]
+
+    def _discovery(self) -> DiscoveryFigures:
+        docker = self._docker
+        return DiscoveryFigures(
+            connected=docker.published.is_connected if docker is not None else None,
+            reconciles=self.reconciler.reconciles,
+            reconnects=docker.statistics.reconnects if docker is not None else 0,
+            event_lag=docker.statistics.event_lag if docker is not None else Histogram(),
+        )
+
+    def __repr__(self) -> str:
+        return f"<App {self.plane.addresses} {self.fleet!r}>"
+
+
+def _text(address: tuple[Any, ...]) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _raise_descriptor_limit() -> None:
+    """As many descriptors as the system allows: every connection needs one on each side, and the default is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
