@@ -1,0 +1,122 @@
+"""The endpoints: each reads what is there at that moment and answers."""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from proxy.admin import documents
+from proxy.admin.access import may_change
+from proxy.admin.answers import error
+from proxy.admin.documents import Document
+from proxy.admin.figures import FigureTaker
+from proxy.admin.metrics import render
+from proxy.admin.page import index_page
+from proxy.admin.views import Views
+from proxy.fleet.backend import Backend
+from proxy.fleet.interface import Changes
+from proxy.problem import did_you_mean
+
+_HTML: Final = "text/html"
+
+
+class Api:
+    """The handlers of all endpoints. `token` allows changes from anywhere, None only from this machine."""
+
+    def __init__(self, views: Views, token: str | None) -> None:
+        self._views = views
+        self._token = token
+        self._taker = FigureTaker(views)
+        self._one_scrape = asyncio.Lock()  # several threads that write would take several shares of the interpreter
+        self._documents: dict[str, Callable[[], Document]] = {
+            "/api/v1/services": self._services,
+            "/api/v1/backends": self._backends,
+            "/api/v1/containers": self._containers,
+            "/api/v1/routes": self._routes,
+            "/api/v1/config": self._configuration,
+        }
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add every endpoint."""
+        router.add_get("/", self._index)
+        router.add_get("/healthz", self._health)
+        router.add_get("/readyz", self._ready)
+        router.add_get("/metrics", self._metrics)
+        for path in self._documents:
+            router.add_get(path, self._document)
+        router.add_post("/api/v1/backends/{name}/drain", self._drain)
+        router.add_post("/api/v1/backends/{name}/undrain", self._undrain)
+
+    async def _index(self, _: web.Request) -> web.Response:
+        paths = ["/healthz", "/readyz", "/metrics", *self._documents]
+        return web.Response(text=index_page(paths), content_type=_HTML)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        """The process lives: its loop answered."""
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        document = documents.readiness_document(self._views.readiness)
+        return web.json_response(
+            document, status=HTTPStatus.OK if document["ready"] else HTTPStatus.SERVICE_UNAVAILABLE
+        )
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        async with self._one_scrape:
+            figures = self._taker.take()
+            body, content_type = await asyncio.to_thread(render, figures, request.headers.get("Accept", ""))
+        response = web.Response(body=body, headers={"Content-Type": content_type})
+        response.enable_compression()
+        return response
+
+    async def _document(self, request: web.Request) -> web.Response:
+        response = web.json_response(self._documents[request.path]())
+        response.enable_compression()
+        return response
+
+    def _services(self) -> Document:
+        now = self._views.clock()
+        services = self._views.fleet.services.values()
+        return {"services": [documents.service_document(service, now) for service in services]}
+
+    def _backends(self) -> Document:
+        now = self._views.clock()
+        return {"backends": [documents.backend_document(backend, now) for backend in self._views.fleet.backends()]}
+
+    def _containers(self) -> Document:
+        return documents.containers_document(self._views.containers(), self._views.problems())
+
+    def _routes(self) -> Document:
+        return {"routes": [documents.route_document(entry) for entry in self._views.fleet.routes.entries]}
+
+    def _configuration(self) -> Document:
+        return documents.configuration_document(self._views.configuration(), self._views.fleet)
+
+    async def _drain(self, request: web.Request) -> web.Response:
+        return self._change(request, self._views.fleet.drain)
+
+    async def _undrain(self, request: web.Request) -> web.Response:
+        return self._change(request, self._views.fleet.undrain)
+
+    def _change(self, request: web.Request, change: Callable[[str, float], Changes]) -> web.Response:
+        if not may_change(request.remote or "", request.headers, self._token):
+            return self._refusal()
+        name = request.match_info["name"]
+        backends = self._named(name)
+        if not backends:
+            known = {backend.name for backend in self._views.fleet.backends()}
+            return error(404, f"there is no backend {name}", did_you_mean(name[:100], known))
+        now = self._views.clock()
+        self._views.announce(change(name, now))
+        return web.json_response(documents.drain_document(name, backends, now))
+
+    def _named(self, name: str) -> list[Backend]:
+        return [backend for backend in self._views.fleet.backends() if backend.name == name]
+
+    def _refusal(self) -> web.Response:
+        if self._token is None:
+            return error(403, "changes are allowed from this machine only", "set admin-token to allow them from others")
+        hint = "send Authorization: Bearer and the admin-token, or ask from this machine"
+        return error(401, "changes need the admin token", hint, {"WWW-Authenticate": 'Bearer realm="seawall"'})

@@ -1,0 +1,151 @@
+"""All figures of one moment, copied in one go on the loop, so that another thread can write them out at its leisure."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from proxy.admin.ledger import Ledger, total_of_backends, total_of_services
+from proxy.admin.views import Connections, Views
+from proxy.failure import Failure
+from proxy.fleet.backend import Backend, Unavailable
+from proxy.fleet.fleet import KEEP_DEPARTED, Fleet
+from proxy.fleet.statistics import BackendStatistics, Histogram, ServiceStatistics
+from proxy.spec.container import Decision
+
+_GONE: Final = (0, Unavailable.GONE)  # in flight, unavailable: how the backends of a series stand that has none
+
+
+class Durations(NamedTuple):
+    """A histogram: counts per bucket and the sum of all durations in seconds."""
+
+    counts: tuple[int, ...]
+    total: float
+
+
+class ServiceFigures(NamedTuple):
+    """One series of services; a sum where several of one name are known."""
+
+    name: str
+    requests: Mapping[tuple[bytes, int], int]
+    duration: Durations
+    request_bytes: int
+    response_bytes: int
+    retries: Mapping[Failure, int]
+
+
+class BackendFigures(NamedTuple):
+    """One series of backends; `unavailable` None when one of them is available."""
+
+    service: str
+    name: str
+    responses: tuple[int, ...]
+    first_byte: Durations
+    failures: Mapping[Failure, int]
+    in_flight: int
+    unavailable: Unavailable | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One moment."""
+
+    services: tuple[ServiceFigures, ...]
+    backends: tuple[BackendFigures, ...]
+    bad_requests: Mapping[Failure, int]
+    unrouted: int
+    connections: Connections
+    containers: Mapping[Decision, int]
+    problems: Mapping[str, int]  # by kind
+    connected: bool | None
+    reconciles: int
+    reconnects: int
+    event_lag: Durations
+
+
+class FigureTaker:
+    """Takes the figures; remembers between two takings which series had which statistics."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        self._services: Ledger[str, ServiceStatistics] = Ledger(total_of_services)
+        self._backends: Ledger[tuple[str, str], BackendStatistics] = Ledger(total_of_backends)
+
+    def take(self) -> Figures:
+        """The figures of now. Nothing in them changes any more."""
+        views = self._views
+        now = views.clock()
+        reports = views.containers()
+        problems = Counter(problem.kind for report in reports for problem in report.problems)
+        problems.update(problem.kind for problem in views.problems())
+        discovery = views.discovery()
+        return Figures(
+            services=self._take_services(now),
+            backends=self._take_backends(now),
+            bad_requests=dict(views.plane.bad_requests),
+            unrouted=views.plane.unrouted,
+            connections=dict(views.connections()),
+            containers=Counter(report.decision for report in reports),
+            problems=problems,
+            connected=discovery.connected,
+            reconciles=discovery.reconciles,
+            reconnects=discovery.reconnects,
+            event_lag=_durations(discovery.event_lag),
+        )
+
+    def _take_services(self, now: float) -> tuple[ServiceFigures, ...]:
+        services = self._views.fleet.services
+        present = {service.statistics: name for name, service in services.items()}
+        return tuple(
+            ServiceFigures(
+                name,
+                dict(statistics.requests),
+                _durations(statistics.duration),
+                statistics.request_bytes,
+                statistics.response_bytes,
+                dict(statistics.retries),
+            )
+            for name, statistics in self._services.settle(present, {}, now).items()
+        )
+
+    def _take_backends(self, now: float) -> tuple[BackendFigures, ...]:
+        fleet = self._views.fleet
+        present = {backend.statistics: _key(backend) for backend in fleet.backends()}
+        departed = {backend.statistics: (_key(backend), when) for backend, when in fleet.departed}
+        standings = _standings(fleet, now)
+        return tuple(
+            BackendFigures(
+                key[0],
+                key[1],
+                tuple(statistics.responses),
+                _durations(statistics.first_byte),
+                dict(statistics.failures),
+                *standings.get(key, _GONE),
+            )
+            for key, statistics in self._backends.settle(present, departed, now).items()
+        )
+
+
+def _key(backend: Backend) -> tuple[str, str]:
+    return backend.spec.service, backend.spec.name
+
+
+def _standings(fleet: Fleet, now: float) -> dict[tuple[str, str], tuple[int, Unavailable | None]]:
+    """What is in flight at the backends of each series, and how they stand together.
+
+    Those that are here speak for those that left, and an available one for all.
+    """
+    standings: dict[tuple[str, str], tuple[int, Unavailable | None]] = {}
+    for backend, when in fleet.departed:
+        if now - when < KEEP_DEPARTED:
+            in_flight, _ = standings.get(_key(backend), _GONE)
+            standings[_key(backend)] = backend.in_flight + in_flight, Unavailable.GONE
+    for backend in fleet.backends():
+        in_flight, unavailable = standings.get(_key(backend), _GONE)
+        together = backend.unavailable if unavailable is not None else None
+        standings[_key(backend)] = backend.in_flight + in_flight, together
+    return standings
+
+
+def _durations(histogram: Histogram) -> Durations:
+    return Durations(tuple(histogram.counts), histogram.total)

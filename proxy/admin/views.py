@@ -1,0 +1,86 @@
+"""What the admin server looks at. The composition root fills it; nothing here knows where a figure comes from."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from proxy.fleet.fleet import Fleet
+from proxy.fleet.interface import Changes
+from proxy.fleet.statistics import Histogram, PlaneStatistics
+from proxy.problem import Problem
+from proxy.spec.config import Resolved
+from proxy.spec.container import ContainerReport
+
+Connections: TypeAlias = Mapping[tuple[str, str], int]  # (downstream or upstream, active or idle) → how many
+
+
+class Condition(Enum):
+    """What must hold before requests should be sent to this proxy."""
+
+    LISTENING = "listening"
+    DISCOVERED = "first discovery done"
+    NOT_DRAINING = "not draining"
+
+
+class Readiness:
+    """The conditions that hold now. A new one waits for the listeners and for discovery."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = {Condition.NOT_DRAINING}
+
+    def hold(self, condition: Condition) -> None:
+        """The condition holds from now on."""
+        self._held.add(condition)
+
+    def lose(self, condition: Condition) -> None:
+        """The condition holds no longer."""
+        self._held.discard(condition)
+
+    def holds(self, condition: Condition) -> bool:
+        """Whether it holds."""
+        return condition in self._held
+
+    @property
+    def missing(self) -> list[Condition]:
+        """Those that do not hold; ready when there are none."""
+        return [condition for condition in Condition if condition not in self._held]
+
+    def __repr__(self) -> str:
+        return f"<Readiness missing={[condition.value for condition in self.missing]}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryFigures:
+    """How discovery does. `connected` is None where there is no engine to be connected to.
+
+    `reconnects` counts connections to the engine after the first. `event_lag` is from an event's own time stamp to its
+    having taken effect.
+    """
+
+    connected: bool | None
+    reconciles: int
+    reconnects: int
+    event_lag: Histogram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """Everything the admin server reads, and whom it tells of what it changed.
+
+    `problems` are those that stand in no container's report. `announce` is called with what a drain or undrain changed.
+    """
+
+    fleet: Fleet
+    plane: PlaneStatistics
+    readiness: Readiness
+    connections: Callable[[], Connections]
+    containers: Callable[[], Sequence[ContainerReport]]
+    problems: Callable[[], Sequence[Problem]]
+    discovery: Callable[[], DiscoveryFigures]
+    configuration: Callable[[], Resolved]
+    announce: Callable[[Changes], None]
+    clock: Callable[[], float] = time.monotonic  # the one whose seconds the fleet is given
