@@ -211,4 +211,3 @@ def _raise_descriptor_limit() -> None:
     """As many descriptors as the system allows: every connection needs one on each side, and the default is 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-

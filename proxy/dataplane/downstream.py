@@ -248,10 +248,14 @@ class Downstream(asyncio.Protocol):
             if self.is_write_paused:
                 self._look_ahead(data)
                 return
-            split = self._split_head(data)
-            if split is None:
-                return
-            raw, data = split
+            end = data.find(HEAD_END) + 4
+            if end == len(data) and self._partial is None and end <= grammar.MAX_HEAD and data[0] != _CR:
+                raw, data = data, b""  # one whole head and nothing else, as nearly always
+            else:
+                split = self._split_head(data)
+                if split is None:
+                    return
+                raw, data = split
             head = parse_request(raw, self._peer)
             if isinstance(head, Failure):
                 self._refuse(head)

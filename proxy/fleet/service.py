@@ -68,21 +68,26 @@ class Service:
 
     # called by the data plane, per request
 
-    def pick(self, tried: Collection[Backend]) -> Backend | None:
-        """A backend that is not in `tried`, of the first tier that has one; None when nobody is left."""
+    def take(self, tried: Collection[Backend]) -> Backend | None:
+        """Pick a backend that is not in `tried`, of the first tier that has one, and start a request there.
+
+        None when nobody is left. Whoever takes gives back by `release`.
+        """
         for policy in self._policies:
             backend = policy.pick(tried)
             if backend is not None:
+                backend.in_flight += 1
+                if policy.watches_load:
+                    policy.taken(backend)
                 return backend
         return None
 
     @staticmethod
-    def take(backend: Backend) -> None:
-        """A request starts there."""
+    def take_again(backend: Backend) -> None:
+        """Start a request at this very backend, whatever the policy would say."""
         backend.in_flight += 1
-        policy = backend.policy
-        if policy is not None:
-            policy.taken(backend)
+        if backend.policy is not None:
+            backend.policy.taken(backend)
 
     @staticmethod
     def release(backend: Backend) -> None:

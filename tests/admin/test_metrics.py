@@ -71,7 +71,7 @@ def busy(scene: Scene) -> None:
     backend = scene.backend("web-1")
     backend.statistics.responses[2] = 2
     backend.statistics.first_byte.observe(0.0015)
-    Service.take(backend)
+    Service.take_again(backend)
     scene.fleet.report(service, backend, Failure.REFUSED, scene.now)
     scene.plane.unrouted = 4
     scene.plane.count_bad_request(Failure.BAD_HOST)

@@ -94,7 +94,7 @@ async def test_services(scene: Scene, client: ClientSession) -> None:
 
 async def test_backends(scene: Scene, client: ClientSession) -> None:
     backend = scene.backend("web-2")
-    Service.take(backend)
+    Service.take_again(backend)
     backend.statistics.responses[2] = 9
     backend.statistics.count_failure(Failure.CLOSED)
     scene.now += 1.5
@@ -242,7 +242,7 @@ async def test_every_answer_has_the_common_fields(client: ClientSession, path: s
 
 async def test_backend_is_drained_and_given_back(scene: Scene, client: ClientSession) -> None:
     backend = scene.backend("web-1")
-    Service.take(backend)
+    Service.take_again(backend)
     async with client.post("/api/v1/backends/web-1/drain") as response:
         document = await response.json()
     assert response.status == 200

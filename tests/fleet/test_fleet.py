@@ -38,9 +38,8 @@ def picks(service: Service, count: int = 40) -> set[str]:
     """Names of those that take requests, each request ending at once."""
     names = set()
     for _ in range(count):
-        backend = service.pick(())
+        backend = service.take(())
         if backend is not None:
-            Service.take(backend)
             Service.release(backend)
             names.add(backend.name)
     return names
@@ -65,7 +64,7 @@ def test_equal_desired_changes_nothing() -> None:
 def test_survivors_keep_their_live_state() -> None:
     fleet, service = running(spec("a"), spec("b"))
     backend = named(service, "a")
-    Service.take(backend)
+    Service.take_again(backend)
     backend.statistics.count_failure(Failure.RESET)
     fleet.reconcile(desired(spec("a", weight=5), spec("c")), 1.0)
     assert named(service, "a") is backend
@@ -77,7 +76,7 @@ def test_leaver_takes_no_more_and_gives_back_what_it_has() -> None:
     leaver = named(service, "a")
     withdrawn: list[Backend] = []
     fleet.on_withdrawn = withdrawn.append
-    Service.take(leaver)
+    Service.take_again(leaver)
     changes = fleet.reconcile(desired(spec("b")), 1.0)
     assert changes.left == (leaver.key,)
     assert withdrawn == [leaver]
@@ -101,7 +100,7 @@ def test_service_that_goes_takes_its_backends_and_routes_along() -> None:
     assert len(changes.left) == 1
     assert changes.routes_swapped
     assert fleet.services == {}
-    assert service.pick(()) is None
+    assert service.take(()) is None
 
 
 def test_routes_are_swapped_whole_when_they_change() -> None:
@@ -165,7 +164,7 @@ def test_backup_serves_only_when_nobody_else_can() -> None:
 
 def test_retry_reaches_the_backup_when_all_others_were_tried() -> None:
     _, service = running(spec("a"), spec("b", backup=True))
-    assert service.pick((named(service, "a"),)) is named(service, "b")
+    assert service.take((named(service, "a"),)) is named(service, "b")
 
 
 def test_suspect_is_asked_last_until_its_time_is_over() -> None:
