@@ -221,9 +221,11 @@ class Downstream(asyncio.Protocol):
         else:
             self.abort()
 
-    def close_if_idle(self) -> None:
-        """Close unless a request is under way; a client that never sent one is idle too."""
-        if self.state is State.READY and self._is_between_requests:
+    def wind_down(self) -> None:
+        """Close, at once when no request is under way, else after its answer, which says so."""
+        if self._exchange is not None:
+            self._exchange.client_stays = False
+        elif self.state is State.READY and self._is_between_requests:
             self._transport.close()
 
     @property

@@ -72,7 +72,7 @@ class DataPlane:
         for listener in self._listeners:
             listener.close()
         for downstream in tuple(self.downstreams):
-            downstream.close_if_idle()
+            downstream.wind_down()
         if not self.downstreams:
             return True
         self._all_gone.clear()
