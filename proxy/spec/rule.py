@@ -31,11 +31,14 @@ _BARE: Final = re.compile(r"[^\s,()`\"']+")
 _QUOTES: Final = "`\"'"
 
 
+_EXAMPLE: Final = "Host(`a.example`) && (PathPrefix(`/api`) || Header(`X-Key`, `value`))"
+
+
 class RuleError(InvalidValueError):
     """A rule that cannot be read. `position` counts characters from 1."""
 
     def __init__(self, position: int, what: str, hint: str = "") -> None:
-        super().__init__(f"at character {position}: {what}", hint)
+        super().__init__(f"at character {position}: {what}", hint or f"a rule looks like {_EXAMPLE}")
         self.position = position
 
 

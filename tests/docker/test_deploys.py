@@ -36,7 +36,7 @@ async def replicas(run_backend: RunBackend, count: int = 3, prefix: str = "web",
 async def until_serving(seawall: SeawallProcess, *backends: Backend) -> None:
     """The proxy knows these backends and holds them available."""
     for backend in backends:
-        await seawall.logged("backend", within=10, backend=backend.name, after="available")
+        await seawall.logged("backend", within=10, backend=backend.container.name, after="available")
 
 
 async def settle(seconds: float) -> None:
@@ -138,7 +138,7 @@ async def test_compose_oneoff_gets_nothing(seawall: SeawallProcess, run_backend:
         await settle(0.5)
     assert set(load.report.by_backend) == {backend.name}
     containers = (await seawall.admin("/api/v1/containers"))["containers"]
-    (seen,) = [container for container in containers if container["name"] == oneoff.name]
+    (seen,) = [container for container in containers if container["name"] == oneoff.container.name]
     assert seen["decision"] == "ignored"
     assert seen["reason"]
 
@@ -175,8 +175,8 @@ async def test_engine_restart_loses_no_request_and_is_caught_up_with(
             assert len(service["backends"]) == len(backends)  # frozen
             await asyncio.to_thread(restartable_engine.start)
             newcomer = await scope.run_backend("newcomer", labels=LABELS, env=ENV)
-            await seawall.logged("backend", within=2, backend=newcomer.name, after="available")
-            await settle(0.5)
+            await seawall.logged("backend", within=2, backend=newcomer.container.name, after="available")
+            await settle(1.5)  # it may have been found before it listened, and be suspect for a second
         report: Report = load.report
         assert not report.failed, report
         assert newcomer.name in report.by_backend

@@ -75,7 +75,7 @@ async def test_image_serves_its_neighbours_and_is_scraped(
         async def all_known() -> bool:
             async with session.get(f"http://{host}:9900/api/v1/backends") as response:
                 known = (await response.json())["backends"]
-            return {backend["name"] for backend in known} == {backend.name for backend in backends}
+            return {backend["name"] for backend in known} == {backend.container.name for backend in backends}
 
         await wait_until_async(all_known, "all backends to be found by their labels", 10)
         names = set()
