@@ -116,7 +116,8 @@ class Downstream(asyncio.Protocol):
             exchange.on_client_gone()
             return False
         self.is_half_closed = True
-        self._pending = b""
+        if not self._pending:
+            exchange.client_stays = False
         exchange.on_client_half_closed()
         return True
 
@@ -166,7 +167,7 @@ class Downstream(asyncio.Protocol):
         self._exchange = None
         if self.state is not _BUSY:
             return
-        if not stays or self._plane.draining:
+        if not stays or self._plane.draining or (self.is_half_closed and not self._pending):
             self._close_after_answer(exchange is None or exchange.request_complete)
             return
         self.state = _READY

@@ -130,7 +130,6 @@ class Exchange:
 
     def on_client_half_closed(self) -> None:
         """The client sends no more, and may be gone altogether."""
-        self.client_stays = False
         if self.phase is not Phase.STREAMING:
             self.downstream.deadline = min(self.downstream.deadline, time.monotonic() + HALF_CLOSED_GRACE)
 
@@ -163,6 +162,11 @@ class Exchange:
         self._connecting = None
         self._send(upstream)
         self._extend_deadline()
+
+    def on_connect_failed(self, failure: Failure) -> None:
+        """No connection came of it."""
+        self._connecting = None
+        self.on_failure(failure)
 
     # called by the upstream
 

@@ -48,7 +48,7 @@ class Pool:
         return None
 
     def connect(self, backend: Backend, exchange: "Exchange") -> asyncio.Task[None]:
-        """Open a connection for `exchange`, which hears by `on_connected` or `on_failure`; cancel to call it off."""
+        """Open a connection for `exchange`, which hears by `on_connected` or `on_connect_failed`; cancel to call it off."""
         task = asyncio.get_running_loop().create_task(self._connect(backend, exchange))
         self._connects.add(task)
         task.add_done_callback(self._connects.discard)
@@ -117,7 +117,7 @@ class Pool:
                 await loop.create_connection(lambda: upstream, key.host, key.port, ssl=tls)
         except OSError as error:  # TimeoutError and SSLError among them
             upstream.close()
-            exchange.on_failure(_failure_of(error))
+            exchange.on_connect_failed(_failure_of(error))
         except asyncio.CancelledError:
             upstream.close()
             raise

@@ -296,6 +296,16 @@ async def test_53_half_closed_client_gets_its_answer(start_proxy: StartProxy) ->
             assert await client.is_closed()
 
 
+async def test_53_half_closed_client_gets_all_answers_it_asked_for(start_proxy: StartProxy) -> None:
+    async with ScriptedBackend() as backend:
+        proxy = await start_proxy(backend.claim())
+        async with RawClient(proxy.port) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+            client.send_eof()
+            assert [(await client.read_response()).body for _ in range(3)] == [b"ok"] * 3
+            assert await client.is_closed()
+
+
 async def test_54_client_gone_closes_the_upstream(start_proxy: StartProxy) -> None:
     async def stuck(connection: BackendConnection) -> None:
         await connection.read_head()
