@@ -3,8 +3,12 @@ ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
 WORKDIR /src
+# A compiler for the codec; Debian's own Python keeps its headers apart.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && if ! [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then \
+        apt-get install --yes --no-install-recommends python3-dev; fi
 RUN python3 -m venv /opt/seawall
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY proxy ./proxy
 RUN /opt/seawall/bin/pip install --no-cache-dir --disable-pip-version-check . \
     && /opt/seawall/bin/pip uninstall --yes --quiet pip
@@ -16,8 +20,7 @@ LABEL org.opencontainers.image.title="Seawall" \
 COPY --from=build /opt/seawall /opt/seawall
 ENV PATH=/opt/seawall/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    SEAWALL_IN_CONTAINER=1
+    PYTHONUNBUFFERED=1
 USER 65532:65532
 EXPOSE 8080 9900
 STOPSIGNAL SIGTERM

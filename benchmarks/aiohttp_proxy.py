@@ -1,7 +1,8 @@
 """What does a plain, well-written aiohttp reverse proxy cost? The baseline that Seawall is held against.
 
-Server and ClientSession of aiohttp on uvloop, bodies streamed both ways, backends in turn: the straightforward good
-way. Run: `python -m benchmarks.aiohttp_proxy PORT BACKEND_PORT…`.
+Server and ClientSession of aiohttp, bodies streamed both ways, backends in turn: the straightforward good way, on
+asyncio's own loop as `web.run_app` has it, or on uvloop with `--uvloop`.
+Run: `python -m benchmarks.aiohttp_proxy [--uvloop] PORT BACKEND_PORT…`.
 """
 
 import itertools
@@ -82,7 +83,8 @@ def forwarded(request: web.Request) -> CIMultiDict[str]:
 
 def main(arguments: list[str]) -> None:
     """Serve until SIGTERM."""
-    port, *backend_ports = map(int, arguments)
+    with_uvloop = "--uvloop" in arguments
+    port, *backend_ports = (int(argument) for argument in arguments if argument != "--uvloop")
     relay = Relay(backend_ports)
     application = web.Application(client_max_size=0)
     application.cleanup_ctx.append(relay.keep_session)
@@ -94,7 +96,7 @@ def main(arguments: list[str]) -> None:
         access_log=None,
         print=None,
         backlog=4096,
-        loop=uvloop.new_event_loop(),
+        loop=uvloop.new_event_loop() if with_uvloop else None,
     )
 
 

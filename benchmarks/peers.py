@@ -81,14 +81,17 @@ PEERS = (
         )
         for name, buffers in (("haproxy", ""), ("haproxy-buffers", HAPROXY_BUFFERS))
     ),
-    Peer(
-        name="aiohttp",
-        command=(
-            *(sys.executable, "-m", "benchmarks.aiohttp_proxy", "@PORT@"),
-            *("@BACKEND1@", "@BACKEND2@", "@BACKEND3@"),
-        ),
-        python_package="aiohttp",
-        install="pip install aiohttp uvloop",
+    *(
+        Peer(
+            name=name,
+            command=(
+                *(sys.executable, "-m", "benchmarks.aiohttp_proxy", *options, "@PORT@"),
+                *("@BACKEND1@", "@BACKEND2@", "@BACKEND3@"),
+            ),
+            python_package="aiohttp",
+            install="pip install aiohttp uvloop",
+        )
+        for name, options in (("aiohttp", ()), ("aiohttp-uvloop", ("--uvloop",)))
     ),
     Peer(
         name="envoy",

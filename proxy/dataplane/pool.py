@@ -48,7 +48,7 @@ class Pool:
         return None
 
     def connect(self, backend: Backend, exchange: "Exchange") -> asyncio.Task[None]:
-        """Open a connection for `exchange`, which hears by `on_connected` or `on_connect_failed`; cancel to call it off."""
+        """Open a connection for an exchange, told by `on_connected` or `on_connect_failed`. Cancel to call it off."""
         task = asyncio.get_running_loop().create_task(self._connect(backend, exchange))
         self._connects.add(task)
         task.add_done_callback(self._connects.discard)

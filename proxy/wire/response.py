@@ -73,9 +73,14 @@ class _Fields:
         elif role == _CONNECTION:
             self.connection += grammar.list_members(value)
         elif role == _KEEP_ALIVE:
-            match = _KEEP_ALIVE_TIMEOUT.search(value)
-            self.keep_alive = int(match[1]) if match else None
+            self.keep_alive = keep_alive_of(value)
         return True
+
+
+def keep_alive_of(value: bytes) -> int | None:
+    """The seconds that a Keep-Alive field promises, None when it does not say (RFC 2068 section 19.7.1.1)."""
+    match = _KEEP_ALIVE_TIMEOUT.search(value)
+    return int(match[1]) if match else None
 
 
 def parse_response(raw: bytes, request: RequestHead, client_stays: bool, date: bytes) -> ResponseHead | Failure:

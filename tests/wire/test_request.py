@@ -177,6 +177,10 @@ FORWARDED = {
         ),
         [b"GET / HTTP/1.1", b"Host: a", *TAIL],
     ),
+    "25 a claim with a name as long as Content-Length goes": (
+        head(b"X-Forwarded-Ab: x", b"X-Forwarded-Ab12: y", b"X-Forwarded-: z"),
+        [b"GET / HTTP/1.1", b"Host: a", *TAIL],
+    ),
     "25 naming X-Forwarded-For cannot remove it": (
         head(b"Connection: X-Forwarded-For"),
         [b"GET / HTTP/1.1", b"Host: a", *TAIL],

@@ -1,0 +1,6 @@
+from proxy.failure import Failure
+from proxy.wire.head import RequestHead, ResponseHead
+from proxy.wire.peer import Peer
+
+def parse_request(raw: bytes, peer: Peer) -> RequestHead | Failure: ...
+def parse_response(raw: bytes, request: RequestHead, client_stays: bool, date: bytes) -> ResponseHead | Failure: ...
