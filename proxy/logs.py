@@ -1,5 +1,6 @@
 """The control plane's log: structured, on stderr, text for a terminal and JSON for everything else."""
 
+import logging
 import sys
 
 import structlog
@@ -21,3 +22,9 @@ def configure(form: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def silence() -> None:
+    """Drop everything below errors: for commands that talk to a person themselves."""
+    configure("auto")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))

@@ -36,7 +36,7 @@ class SeawallProcess:
             *self._arguments,
             stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._environment},
+            env={**_without_settings(), **self._environment},
             cwd=Path(__file__).resolve().parent.parent.parent,
         )
         self._reading = asyncio.create_task(self._read())
@@ -118,3 +118,8 @@ class SeawallProcess:
             self.log.append(line)
             self._changed.set()
         self._changed.set()
+
+
+def _without_settings() -> dict[str, str]:
+    """This process's environment, but for what would be read as settings; the choice of codec stays."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("SEAWALL_") or key == "SEAWALL_WIRE"}

@@ -1,0 +1,118 @@
+"""The command line: argv to a command. What a command needs is imported when it runs: `healthcheck` must be quick."""
+
+from typing import Annotated
+
+import typer
+
+from proxy import __version__
+from proxy.commands.options import CONFIG_HELP, SOURCES, takes_settings
+from proxy.commands.problems import reported
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # its boxes leave a third of 80 columns for the text, and eat what stands in brackets
+    pretty_exceptions_enable=False,  # they show local variables, tokens among them
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Seawall: a load balancer that finds its backends by Docker labels and keeps failures from clients.",
+)
+
+
+def main() -> None:
+    """The command `seawall`."""
+    app(prog_name="seawall")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"seawall {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _seawall(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options before a command."""
+
+
+@app.command(epilog=SOURCES, short_help="Serve.")
+@takes_settings
+def run(options: dict[str, object]) -> None:
+    """Serve: find containers with seawall labels and balance requests over them."""
+    with reported():
+        from proxy.commands.run import run
+
+        run(options)
+
+
+@app.command(epilog=SOURCES, short_help="Show the configuration and what becomes of every container.")
+@takes_settings
+def check(options: dict[str, object]) -> None:
+    """Show the configuration, where each value came from, and what becomes of every container.
+
+    Takes the options of run, and changes nothing. Exit code 1 when there is a problem, 2 when the configuration is
+    wrong.
+    """
+    with reported():
+        from proxy.commands.check import check
+
+        raise typer.Exit(check(options))
+
+
+@app.command(short_help="See it work, without Docker.")
+def demo(
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="ADDR", help="Address to take requests at. [default: 127.0.0.1:8080, or a free port]"),
+    ] = None,
+    admin: Annotated[
+        str | None,
+        typer.Option(metavar="ADDR", help="Address of metrics and API. [default: 127.0.0.1:9900, or a free port]"),
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Balance by random, round-robin or least-connections.")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(metavar="N", min=0, max=1000, help="Requests a second of the built-in clients.")
+    ] = 20,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="N", min=0, help="End after so long. [default: at Ctrl-C]")
+    ] = None,
+) -> None:
+    """See it work, without Docker: four small backends, one of them slow and one flaky, under a little load.
+
+    Prints once a second what goes where, and how many requests failed for clients: none should. Exit code 1 when one
+    did.
+    """
+    with reported():
+        from proxy.demo.show import Wishes, show
+
+        raise typer.Exit(show(Wishes(listen=listen, admin=admin, policy=policy, rate=rate, seconds=seconds)))
+
+
+@app.command(short_help="Ask a running proxy whether it is well.")
+def healthcheck(
+    config: Annotated[str | None, typer.Option(metavar="FILE", help=CONFIG_HELP)] = None,
+    admin: Annotated[
+        str | None, typer.Option(metavar="ADDR", help="The admin address, where run was given one by option.")
+    ] = None,
+) -> None:
+    """Ask a running proxy whether it is well, for Docker's HEALTHCHECK.
+
+    Looks for the admin address where run does: variables, labels, file, default. An option that run was given cannot
+    be seen from here: give it again, or set SEAWALL_ADMIN for both. Exit code 0 when it is well, else 1.
+    """
+    from proxy.commands.healthcheck import healthcheck
+
+    health = healthcheck({"config": config, "admin": admin})
+    typer.echo(health.why, err=not health.is_good)
+    raise typer.Exit(0 if health.is_good else 1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"seawall {__version__}")

@@ -1,0 +1,29 @@
+"""`seawall run`: from the options to the App."""
+
+from collections.abc import Mapping
+
+import structlog
+import uvloop
+
+from proxy import logs
+from proxy.app import App
+from proxy.commands.configuration import Configuration, read
+from proxy.commands.own_labels import resolve_with_labels
+from proxy.commands.problems import has_errors
+from proxy.errors import ConfigurationError
+
+
+def run(options: Mapping[str, object]) -> None:
+    """Serve until a signal. Raises ConfigurationError with every problem, and BindError."""
+    uvloop.run(_serve(read(options)))
+
+
+async def _serve(configuration: Configuration) -> None:
+    resolved = await resolve_with_labels(configuration)
+    if has_errors(resolved.problems):
+        raise ConfigurationError(resolved.problems)
+    logs.configure(resolved.spec.log_format)
+    log = structlog.get_logger("seawall")
+    for problem in resolved.problems:
+        log.warning("problem", kind=problem.kind, where=problem.where, what=problem.what, hint=problem.hint)
+    await App(resolved).run()
