@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from proxy.control.departed import KEPT
 from proxy.control.discovery.docker import DockerSource
@@ -27,23 +27,20 @@ LOST = Problem(kind=kinds.ENGINE_UNREACHABLE, where="unix:///x", what="gone")
 ODD = Problem(kind=kinds.UNKNOWN_KEY, where="container a", what="odd", severity=Severity.WARNING)
 
 
-@dataclass
 class FakeSource:
     """Publishes what a test gives it."""
 
-    name: str = "fake"
-    published: Publication = field(default_factory=Publication)
-    on_change: Callable[[], None] = field(default=nobody_listens)
+    def __init__(self) -> None:
+        self.name = "fake"
+        self.published = Publication()
+        self.on_change: Callable[[], None] = nobody_listens
 
     async def run(self) -> None:
         raise NotImplementedError
 
     def publish(self, *labels: dict[str, str], observations: int = 0, problems: tuple[Problem, ...] = ()) -> None:
         """Containers a, b … with these labels."""
-        reports = tuple(
-            report(one, name=name, id=f"id-{name}", attachments=()) if not one else report(one, name=name)
-            for name, one in zip("abcdefgh", labels, strict=False)
-        )
+        reports = tuple(report(one, name=name) for name, one in zip("abcdefgh", labels, strict=False))
         self.published = Publication(reports=reports, observations=observations, problems=problems)
         self.on_change()
 

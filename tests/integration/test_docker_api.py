@@ -337,6 +337,13 @@ async def test_events_that_the_socket_proxy_forbids_are_an_engine_error(
         await engine.subscribe(Heard(), 0)
 
 
+async def test_empty_answer_instead_of_a_stream_is_its_end(server: HttpEngine, engine: DockerEngine) -> None:
+    server.answers["/events"] = (200, "")
+
+    with pytest.raises(EngineError, match="closed the event stream"):
+        await (await engine.subscribe(Heard(), 0)).wait()
+
+
 async def test_subscription_given_up_while_it_is_made_leaves_nothing(
     server: HttpEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ class FakeContainer:
     stop_signal: str = ""
     stop_timeout: int | None = None
     network_mode: str = "default"
+    keeps_address: bool = False  # when it is dead: it died while the engine was away
     id: str = ""
 
     def __post_init__(self) -> None:
@@ -82,7 +83,7 @@ class FakeContainer:
             network: {
                 "NetworkID": identity(network),
                 "EndpointID": f"{network} {self.starts}" if self.is_up else "",
-                "IPAddress": address if self.is_up else "",
+                "IPAddress": address if self.is_up or self.keeps_address else "",
             }
             for network, address in self.networks.items()
         }

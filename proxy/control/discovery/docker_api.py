@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 import docker
 import requests
+from docker.constants import MINIMUM_DOCKER_API_VERSION
 from docker.errors import APIError, DockerException, NotFound
 from docker.utils import kwargs_from_env
 from urllib3.exceptions import HTTPError
@@ -46,7 +47,7 @@ class DockerEngine:
         self.url = url
         self._environment = environment
         self._client: docker.APIClient | None = None
-        self._calls: set[concurrent.futures.Future[Any]] = set()  # that a thread is at
+        self._calls: list[tuple[threading.Thread, concurrent.futures.Future[Any]]] = []  # that may be under way
 
     async def ping(self) -> None:
         """Ask whether it answers."""
@@ -88,11 +89,14 @@ class DockerEngine:
 
     async def close(self) -> None:
         """Give back connections and threads; one that waits for a hanging engine is left to its timeout."""
-        ends = asyncio.gather(*map(asyncio.wrap_future, list(self._calls)), return_exceptions=True)
+        ends = asyncio.gather(*(asyncio.wrap_future(call) for _, call in self._calls), return_exceptions=True)
         try:
             await asyncio.wait_for(ends, LINGER)
         except TimeoutError:
             pass
+        for thread, call in self._calls:
+            if call.done():
+                thread.join(LINGER)  # saying so was its last act
         self._take(None)
 
     async def _connected(self) -> docker.APIClient:
@@ -113,9 +117,10 @@ class DockerEngine:
         """Run it in a thread. Not in an executor: Python waits for those when it ends, however long an engine hangs."""
         call: concurrent.futures.Future[T] = concurrent.futures.Future()
         call.set_running_or_notify_cancel()  # a caller that is cancelled leaves the thread to finish
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-        threading.Thread(target=_settle, args=(call, work), name="engine-call", daemon=True).start()
+        thread = threading.Thread(target=_settle, args=(call, work), name="engine-call", daemon=True)
+        self._calls = [(other, its_call) for other, its_call in self._calls if other.is_alive()]
+        self._calls.append((thread, call))
+        thread.start()
         return await asyncio.wrap_future(call)
 
     # in a thread
@@ -123,9 +128,21 @@ class DockerEngine:
     def _connect(self) -> docker.APIClient:
         if self.url.startswith(_UNIX):
             _knock(self.url.removeprefix(_UNIX))
-            return docker.APIClient(base_url=self.url, version="auto", timeout=TIMEOUT)
-        options = kwargs_from_env({**self._environment, "DOCKER_HOST": self.url})
-        return docker.APIClient(version="auto", timeout=TIMEOUT, **options)
+        with self._client_for(MINIMUM_DOCKER_API_VERSION) as client:
+            version = client.version(api_version=False).get("ApiVersion")
+        if not isinstance(version, str):
+            raise EngineError("the engine does not say which version of the API it has: ApiVersion is missing")
+        return self._client_for(version)
+
+    def _client_for(self, version: str) -> docker.APIClient:
+        """A client that has asked nothing yet. The SDK would ask for the version before it could be told the rest."""
+        url, tls = self.url, None
+        if not url.startswith(_UNIX):
+            tls = kwargs_from_env({**self._environment, "DOCKER_HOST": url}).get("tls")
+        client = docker.APIClient(base_url=url, version=version, timeout=TIMEOUT, tls=tls or False)
+        # REQUESTS_CA_BUNDLE would replace the engine's own authority, HTTP_PROXY lead out into the world.
+        client.trust_env = False
+        return client
 
     def __repr__(self) -> str:
         return f"<DockerEngine {self.url} calls={len(self._calls)}>"

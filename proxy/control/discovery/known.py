@@ -91,6 +91,7 @@ class Known:
         """The container as inspected, with what is remembered; what was about another run of it is dropped."""
         if container.lifecycle is Lifecycle.GONE:
             self.marks.clear()
+            return _dead(container)
         self.marks = {
             key: mark for key, mark in self.marks.items() if mark.holds_for(container) and now < mark.until(container)
         }
@@ -105,8 +106,11 @@ class Known:
 
 
 def seen(container: Container, event: EngineEvent, lifecycle: Lifecycle) -> Container:
-    """The container after an event that was a fact. A dead one has no address any more."""
-    if event.action != "die":
-        return replace(container, lifecycle=lifecycle)
+    """The container after an event that was a fact."""
+    return _dead(container) if event.action == "die" else replace(container, lifecycle=lifecycle)
+
+
+def _dead(container: Container) -> Container:
+    """It has no address any more. The engine says so too, except of one that died while the engine was away."""
     attachments = tuple(replace(attachment, ip="") for attachment in container.attachments)
-    return replace(container, lifecycle=lifecycle, attachments=attachments)
+    return replace(container, lifecycle=Lifecycle.GONE, attachments=attachments)

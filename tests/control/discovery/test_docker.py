@@ -624,6 +624,20 @@ async def test_changes_made_while_the_engine_was_away_are_known_within_a_second(
 
 
 @in_virtual_time
+async def test_container_that_died_while_the_engine_was_away_is_no_backend_though_it_has_an_address() -> None:
+    engine = FakeEngine()
+    container = engine.run("a")
+
+    async with watching(engine) as watch:
+        engine.go_down()
+        container.status, container.keeps_address = "exited", True
+        engine.come_up()
+        await asyncio.sleep(1)
+
+        assert watch.report("a").reason == "not running"
+
+
+@in_virtual_time
 async def test_stop_signal_sent_while_the_stream_was_broken_is_caught_up_with() -> None:
     engine = FakeEngine()
     engine.run("a")
