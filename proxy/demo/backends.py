@@ -28,9 +28,9 @@ NAMES: Final = ("quick-1", "quick-2", "slow", "flaky")
 class Phase(Enum):
     """What the flaky one is up to, and for how long in seconds."""
 
-    WELL = ("well", 4.0)
-    DROPPING = ("dropping", 3.0)
-    REFUSING = ("refusing", 3.0)
+    WELL = ("well", 3.0)
+    DROPPING = ("dropping", 2.0)
+    REFUSING = ("refusing", 2.0)
 
     def __init__(self, label: str, seconds: float) -> None:
         self.label = label

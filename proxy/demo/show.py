@@ -136,7 +136,7 @@ def _free(wanted: Address, option: str, screen: Screen) -> str:
 def _introduce(app: App, screen: Screen) -> None:
     url, admin = _url(*app.plane.addresses[0]), _url(*app.admin.address)
     screen.say(f"Seawall is at {url}, in front of four backends: two quick, one slow, one flaky.")
-    screen.say("The flaky one refuses or drops connections for 6 seconds out of 10. Clients should not notice.\n")
+    screen.say("The flaky one drops or refuses connections for 4 seconds out of 7. Clients should not notice.\n")
     screen.say(f"Try  curl -i {url}/")
     screen.say(f"     curl {admin}/api/v1/backends")
     screen.say(f"     curl {admin}/metrics")

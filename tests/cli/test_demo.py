@@ -277,14 +277,22 @@ def test_wrong_option_is_exit_2(seawall: Seawall) -> None:
 
 
 async def test_demo_runs_its_seconds_and_no_client_sees_a_failure() -> None:
-    ended = await end(await start("demo", "--seconds", "3", *FREE))
+    seconds = round(sum(phase.seconds for phase in Phase))  # so that everything that can go wrong does
+    ended = await end(await start("demo", "--seconds", str(seconds), "--rate", "50", *FREE))
     assert ended.code == 0, ended
     assert ended.err == ""
     assert "curl -i http://127.0.0.1:" in ended.out
-    for second in (1, 2, 3):
+    for second in range(1, seconds + 1):
         assert f"\n   {second} s  clients: " in ended.out
-    assert all(ended.out.count(f"        {name} ") == 3 for name in NAMES)
-    assert "requests of clients: 0 failed." in ended.out.splitlines()[-1]
+    assert all(ended.out.count(f"        {name} ") == seconds for name in NAMES)
+    last = re.fullmatch(
+        r"(\d+) requests of clients: 0 failed. (\d+) attempts failed at a backend and were repeated.",
+        ended.out.splitlines()[-1],
+    )
+    assert last, ended.out
+    requests, repeated = map(int, last.groups())
+    assert requests > 40 * seconds
+    assert repeated > 0
 
 
 async def test_interrupt_ends_the_demo_cleanly() -> None:

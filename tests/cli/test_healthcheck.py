@@ -16,7 +16,7 @@ from proxy.commands.healthcheck import ask, healthcheck
 from tests.cli.seawall import Seawall, end, start
 from tests.support.fake_engine import identity
 
-HEAVY = ("aiohttp", "docker", "requests", "structlog", "uvloop", "asyncio", "rich", "proxy.app")
+HEAVY = ("aiohttp", "docker", "requests", "structlog", "uvloop", "asyncio", "proxy.app")
 
 
 class AdminServer(ThreadingHTTPServer):

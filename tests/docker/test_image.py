@@ -88,8 +88,9 @@ async def test_image_serves_its_neighbours_and_is_scraped(
             text = await response.text()
         assert 'seawall_requests_total{code="200",method="GET",service="web"} 12.0' in text
         assert "seawall_discovery_connected 1.0" in text
-    user = container.exec_run(["python3", "-c", "import os; print(os.getuid())"])
-    assert user.output.decode().strip() != "0"
+    user = container.exec_run(["python3", "-c", "import os; print(os.getuid())"]).output
+    assert isinstance(user, bytes)
+    assert int(user) != 0
     await asyncio.to_thread(container.stop, timeout=20)
     await asyncio.to_thread(container.reload)
     assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()
@@ -126,7 +127,9 @@ async def test_compose_file_brings_up_proxy_and_backends(
     try:
         await asyncio.to_thread(run, "up", "-d", "--no-build")
         network = engine.client.networks.get(f"{project}_default")
-        of_project = {"label": [f"com.docker.compose.project={project}", "com.docker.compose.service=seawall"]}
+        of_project: dict[str, str | list[str] | bool] = {
+            "label": [f"com.docker.compose.project={project}", "com.docker.compose.service=seawall"]
+        }
         (seawall,) = engine.client.containers.list(filters=of_project)
         host = await asyncio.to_thread(address_of, seawall, network)
         names: set[str] = set()
