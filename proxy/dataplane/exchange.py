@@ -12,7 +12,7 @@ from bisect import bisect_left
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from proxy.failure import Failure
+from proxy.failure import Failure, Sent
 from proxy.fleet.service import Service
 from proxy.fleet.statistics import BOUNDS
 from proxy.retry.decision import IDEMPOTENT, Again, decide
@@ -238,7 +238,7 @@ class Exchange:
         if again is Again.NO or backend is None:
             self._give_up(failure)
             return
-        if self.phase is _WAITING:
+        if failure.sent is Sent.UNANSWERED:
             self._resends += 1
         self.phase = _CONNECTING
         if again is Again.FRESH and backend.unavailable is None:

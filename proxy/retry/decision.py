@@ -23,15 +23,15 @@ class Again(Enum):
 def decide(failure: Failure, *, idempotent: bool, replayable: bool, tries: int, resends: int, most_tries: int) -> Again:
     """Whether a request goes again after `failure`, nothing of a response having gone downstream.
 
-    `replayable`: its body, if any, is still held whole. `tries` counts all tries so far, `resends` those of them that
-    repeated a request after some of it had been written; of these one is allowed. `most_tries` bounds all of them.
+    `replayable`: its body, if any, is still held whole. `tries` counts all tries so far and `most_tries` bounds them;
+    `resends` counts those that repeated a request which a backend may have begun to serve: of these one is allowed.
     """
     if tries >= most_tries:
         return Again.NO
     if failure.sent is Sent.NOTHING:
         return Again.ELSEWHERE
-    if not idempotent or not replayable or resends:
+    if not idempotent or not replayable:
         return Again.NO
     if failure.sent is Sent.STALE:
         return Again.FRESH
-    return Again.ELSEWHERE if failure.sent is Sent.UNANSWERED else Again.NO
+    return Again.ELSEWHERE if failure.sent is Sent.UNANSWERED and not resends else Again.NO

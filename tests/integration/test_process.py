@@ -108,6 +108,23 @@ CLIENTS = {
     "curl": (["curl", "-sS", "--fail", "-d", "x=1", "{url}"], "ok"),
     "curl HTTP/1.0": (["curl", "-sS", "--fail", "-0", "{url}"], "ok"),
     "curl with a large header": (["curl", "-sS", "--fail", "-H", "X-Large: " + "x" * 8000, "{url}"], "ok"),
+    "curl as a browser": (
+        [
+            *("curl", "-sS", "--fail", "--compressed", "-A", "Mozilla/5.0 (X11; Linux x86_64) Chrome/143.0"),
+            *("-H", "Accept-Language: en-US,en;q=0.5", "-H", "Cookie: a=b; session=0123456789abcdef", "-H", "DNT: 1"),
+            *("-H", "Sec-Fetch-Dest: document", "-H", "Sec-Fetch-Mode: navigate", "-H", "Sec-Fetch-Site: none"),
+            *(
+                "-H",
+                "Sec-Fetch-User: ?1",
+                "-H",
+                "Cache-Control: max-age=0",
+                "-e",
+                "http://example.com/",
+                "{url}/?q=%20",
+            ),
+        ],
+        "ok",
+    ),
     "hey": (["hey", "-n", "2000", "-c", "50", "{url}"], "[200]\t2000 responses"),
     "hey with POST": (["hey", "-n", "500", "-c", "20", "-m", "POST", "-d", "hello", "{url}"], "[200]\t500 responses"),
     "ab with keep-alive": (["ab", "-q", "-k", "-n", "1000", "-c", "20", "{url}/"], "Failed requests:        0"),

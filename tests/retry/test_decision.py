@@ -23,10 +23,14 @@ def test_never_sent_goes_elsewhere_up_to_twice(failure: Failure, idempotent: boo
     assert again(failure, idempotent=idempotent, tries=3) is Again.NO
 
 
-def test_stale_connection_is_replaced_once_for_idempotent_methods() -> None:
+def test_stale_connection_is_replaced_for_idempotent_methods() -> None:
     assert again(Failure.STALE) is Again.FRESH
-    assert again(Failure.STALE, resends=1, tries=2) is Again.NO
+    assert again(Failure.STALE, tries=3) is Again.NO
     assert again(Failure.STALE, idempotent=False) is Again.NO
+
+
+def test_backend_that_dies_after_a_stale_connection_still_costs_no_get() -> None:
+    assert again(Failure.RESET, tries=2, resends=0) is Again.ELSEWHERE
 
 
 @pytest.mark.parametrize("failure", [Failure.RESET, Failure.CLOSED])

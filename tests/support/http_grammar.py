@@ -26,8 +26,9 @@ NAMES: Final = (
 VALUES: Final = (
     b"a", b"example.com", b"a:80", b"a:99999", b"a:1234", b"[::1]", b"[::1]:80", b"a b", b"a,b", b"a/b", b"u@a", b"",
     b"5", b"0", b"05", b"-1", b"+1", b"5 ", b"5\t", b"9223372036854775807", b"9223372036854775808",
-    b"99999999999999999999999", b"5, 5", b"5 5", b"0x5", b"chunked", b"Chunked", b"chunked ", b"chunked\t", b"gzip", b"gzip, chunked", b"identity",
-    b"close", b"Close", b"keep-alive", b"Keep-Alive", b"keep-alive, close", b"upgrade", b"x-y", b"Host", b"timeout=5",
+    b"99999999999999999999999", b"5, 5", b"5 5", b"0x5", b"chunked", b"Chunked", b"chunked ", b"chunked\t", b"gzip",
+    b"gzip, chunked",
+    b"identity", b"close", b"Close", b"keep-alive", b"Keep-Alive", b"keep-alive, close", b"upgrade", b"x-y", b"Host", b"timeout=5",
     b"timeout=5, max=9", b"100-continue", b"100-Continue", b"200-ok", b"\xe9", b"a\x00b", b"a\rb", b"a\nb", b"a\x7fb",
     b" a", b"\ta\t", b"1.1.1.1, 2.2.2.2", b"trailers", b"Wed, 25 Nov 2026 05:00:00 GMT", b"x" * 300, b"a\r\n b",
 )  # fmt: skip
