@@ -13,24 +13,26 @@ TARGETS: Final = (
 )  # fmt: skip
 VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b"", b"HTTP/11")
 STATUS_LINES: Final = (
-    b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 304 Not", b"HTTP/1.1 404", b"HTTP/1.1 500 ",
-    b"HTTP/1.1 100 Continue", b"HTTP/1.1 999 x", b"HTTP/1.1 099 x", b"HTTP/1.1 2000 x", b"HTTP/2 200 OK", b"junk", b"",
-    b"HTTP/1.1 200 \xe9", b"HTTP/1.1 200 O\x01", b"HTTP/1.1  200 OK", b"HTTP/1.1 200OK",
+    b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 304 Not", b"HTTP/1.1 404",
+    b"HTTP/1.1 500 ", b"HTTP/1.1 100 Continue", b"HTTP/1.1 999 x", b"HTTP/1.1 099 x", b"HTTP/1.1 2000 x",
+    b"HTTP/2 200 OK", b"junk", b"", b"HTTP/1.1 200 \xe9", b"HTTP/1.1 200 O\x01", b"HTTP/1.1  200 OK",
+    b"HTTP/1.1 200OK",
 )  # fmt: skip
 NAMES: Final = (
-    b"Host", b"host", b"HOST", b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection", b"Keep-Alive",
-    b"Expect", b"X-Forwarded-For", b"x-forwarded-proto", b"X-Forwarded-Host", b"Forwarded", b"X-Real-IP", b"TE",
-    b"Upgrade", b"Proxy-Connection", b"Date", b"Via", b"Cookie", b"Set-Cookie", b"X_Forwarded_For", b"Content_Length",
-    b"x_y", b"A", b"Accept", b"", b" A", b"A ", b"A\t", b"B\xe9", b"C\x00", b"Trailer", b"Hos", b"Hostt", b"D@E",
+    b"Host", b"host", b"HOST", b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection",
+    b"Keep-Alive", b"Expect", b"X-Forwarded-For", b"x-forwarded-proto", b"X-Forwarded-Host", b"Forwarded",
+    b"X-Real-IP", b"TE", b"Upgrade", b"Proxy-Connection", b"Date", b"Via", b"Cookie", b"Set-Cookie",
+    b"X_Forwarded_For", b"Content_Length", b"x_y", b"A", b"Accept", b"", b" A", b"A ", b"A\t", b"B\xe9", b"C\x00",
+    b"Trailer", b"Hos", b"Hostt", b"D@E",
 )  # fmt: skip
 VALUES: Final = (
-    b"a", b"example.com", b"a:80", b"a:99999", b"a:1234", b"[::1]", b"[::1]:80", b"a b", b"a,b", b"a/b", b"u@a", b"",
-    b"5", b"0", b"05", b"-1", b"+1", b"5 ", b"5\t", b"9223372036854775807", b"9223372036854775808",
+    b"a", b"example.com", b"a:80", b"a:99999", b"a:1234", b"[::1]", b"[::1]:80", b"a b", b"a,b", b"a/b", b"u@a",
+    b"", b"5", b"0", b"05", b"-1", b"+1", b"5 ", b"5\t", b"9223372036854775807", b"9223372036854775808",
     b"99999999999999999999999", b"5, 5", b"5 5", b"0x5", b"chunked", b"Chunked", b"chunked ", b"chunked\t", b"gzip",
-    b"gzip, chunked",
-    b"identity", b"close", b"Close", b"keep-alive", b"Keep-Alive", b"keep-alive, close", b"upgrade", b"x-y", b"Host", b"timeout=5",
-    b"timeout=5, max=9", b"100-continue", b"100-Continue", b"200-ok", b"\xe9", b"a\x00b", b"a\rb", b"a\nb", b"a\x7fb",
-    b" a", b"\ta\t", b"1.1.1.1, 2.2.2.2", b"trailers", b"Wed, 25 Nov 2026 05:00:00 GMT", b"x" * 300, b"a\r\n b",
+    b"gzip, chunked", b"identity", b"close", b"Close", b"keep-alive", b"Keep-Alive", b"keep-alive, close",
+    b"upgrade", b"x-y", b"Host", b"timeout=5", b"timeout=5, max=9", b"100-continue", b"100-Continue", b"200-ok",
+    b"\xe9", b"a\x00b", b"a\rb", b"a\nb", b"a\x7fb", b" a", b"\ta\t", b"1.1.1.1, 2.2.2.2", b"trailers",
+    b"Wed, 25 Nov 2026 05:00:00 GMT", b"x" * 300, b"a\r\n b",
 )  # fmt: skip
 SEPARATORS: Final = (b": ", b":", b":  ", b" : ", b"", b":\t")
 LINE_ENDS: Final = (b"\n", b"\r", b"\r\r\n", b"\n\r\n", b"")
