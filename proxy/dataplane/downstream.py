@@ -303,7 +303,7 @@ class Downstream(asyncio.Protocol):
             if data:
                 data = self._read_body(data)
         if self._exchange is exchange:
-            exchange.begin()
+            exchange.attempt()
         return data
 
     def _not_routed(self, head: RequestHead, data: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """One client request and its answer: the only go-between of a downstream and an upstream connection.
 
-    begin → pick → lease or connect → write → on_response … on_end → finish
+    attempt → take → lease or connect → write → on_response … on_end → finish
               ↑_________ on_failure, when it is safe to send again
 
 With an idle upstream connection all of it up to the write runs inside one `data_received`.
@@ -96,9 +96,26 @@ class Exchange:
 
     # called by the downstream
 
-    def begin(self) -> None:
-        """Make the first attempt. What came of the body with the head has been given already."""
-        self._attempt(Failure.NO_BACKEND)
+    def attempt(self, failure: Failure = Failure.NO_BACKEND) -> None:
+        """Try the policy's choice; when nobody is left, `failure` is the answer.
+
+        Called once to begin, when what came of the body with the head has been given already, and again for retries.
+        """
+        backend = self.service.take(self.tried)
+        if backend is None:
+            self._give_up(failure)
+            return
+        if self._tries:
+            self.service.statistics.count_retry(failure)
+        now = self.tried_at
+        upstream = self.plane.pool.lease(backend, self.head.method in IDEMPOTENT, now)
+        if upstream is None:
+            self._connect(backend)
+            return
+        self.backend = backend
+        self._tries += 1
+        self._send(upstream)
+        self.downstream.deadline = now + self._allowed()
 
     def on_request_body(self, data: bytes, complete: bool) -> None:
         """More of the body, framed for the upstream; `complete` with the last of it."""
@@ -246,27 +263,9 @@ class Exchange:
             Service.take_again(backend)
             self._connect(backend)
         else:
-            self._attempt(failure)
+            self.attempt(failure)
 
     # attempts
-
-    def _attempt(self, failure: Failure) -> None:
-        """Try the policy's choice; when nobody is left, `failure` is the answer."""
-        backend = self.service.take(self.tried)
-        if backend is None:
-            self._give_up(failure)
-            return
-        if self._tries:
-            self.service.statistics.count_retry(failure)
-        now = self.tried_at
-        upstream = self.plane.pool.lease(backend, self.head.method in IDEMPOTENT, now)
-        if upstream is None:
-            self._connect(backend)
-            return
-        self.backend = backend
-        self._tries += 1
-        self._send(upstream)
-        self.downstream.deadline = now + self._allowed()
 
     def _connect(self, backend: "Backend") -> None:
         self.backend = backend

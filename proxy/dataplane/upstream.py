@@ -68,10 +68,10 @@ class Upstream(asyncio.Protocol):
             self.close()
         elif self._response is not None:
             self._on_body(data, self._response)
-        elif self._partial is None and (end := data.find(HEAD_END)) >= 0:
-            self._on_head(data[: end + 4], data[end + 4 :])
+        elif self._partial is None and (end := data.find(HEAD_END) + 4) > 3:
+            self._on_head(self.exchange, data[:end], data[end:])
         else:
-            self._collect(data)
+            self._collect(self.exchange, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by whichever side."""
@@ -139,7 +139,7 @@ class Upstream(asyncio.Protocol):
 
     # reading
 
-    def _collect(self, data: bytes) -> None:
+    def _collect(self, exchange: "Exchange", data: bytes) -> None:
         """A head that comes in pieces."""
         partial = self._partial
         if partial is None:
@@ -149,19 +149,16 @@ class Upstream(asyncio.Protocol):
         whole = partial.take()
         if whole is not None and len(whole[0]) <= grammar.MAX_HEAD:
             self._partial = None
-            self._on_head(*whole)
+            self._on_head(exchange, *whole)
         elif whole is not None or len(partial) > grammar.MAX_HEAD or partial.is_hopeless():
             self._fail(Failure.BAD_RESPONSE)
 
-    def _on_head(self, raw: bytes, rest: bytes) -> None:
-        exchange = self.exchange
-        if exchange is None:
-            return
+    def _on_head(self, exchange: "Exchange", raw: bytes, rest: bytes) -> None:
         response = parse_response(raw, exchange.head, exchange.client_stays, self._plane.date)
         if isinstance(response, Failure):
             self._fail(response)
         elif response.status < 200:
-            self._on_interim(response, rest)
+            self._on_interim(exchange, response, rest)
         elif response.body == len(rest):
             # The whole response in one read, by far the most common: one write, no state.
             now = time.monotonic()
@@ -170,10 +167,9 @@ class Upstream(asyncio.Protocol):
         else:
             self._begin_body(exchange, response, rest)
 
-    def _on_interim(self, response: ResponseHead, rest: bytes) -> None:
+    def _on_interim(self, exchange: "Exchange", response: ResponseHead, rest: bytes) -> None:
         self._interims += 1
-        exchange = self.exchange
-        if exchange is None or response.status == 101 or self._interims > grammar.MAX_INTERIM:
+        if response.status == 101 or self._interims > grammar.MAX_INTERIM:
             self._fail(Failure.BAD_RESPONSE)
             return
         exchange.on_interim(response)
@@ -234,14 +230,15 @@ class Upstream(asyncio.Protocol):
 
     def _settle(self, response: ResponseHead, now: float) -> None:
         """Back to the state between exchanges, and until when the backend keeps the connection for the next."""
-        self._response = None
-        self._decoder = None
+        self._response = self._decoder = None
         self._interims = 0
         self.served += 1
-        keep_alive = self.backend.keep_alive
-        if response.keep_alive is not None:
-            keep_alive = min(keep_alive, response.keep_alive - 1.0)
-        self.expires = now + keep_alive if response.persistent else 0.0
+        if not response.persistent:
+            self.expires = 0.0
+        elif response.keep_alive is None:
+            self.expires = now + self.backend.keep_alive
+        else:
+            self.expires = now + min(self.backend.keep_alive, response.keep_alive - 1.0)
 
     def _failure_before_head(self, exc: Exception | None) -> Failure:
         if self._partial is not None or self._interims:
