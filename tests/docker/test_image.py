@@ -26,6 +26,11 @@ def seawall_image(image_builder: ImageBuilder) -> str:
     return image_builder.build(ROOT, name="seawall")
 
 
+@pytest.fixture(scope="session")
+def socket_proxy_image(image_builder: ImageBuilder) -> str:
+    return image_builder.build(Path(__file__).parent / "socket_proxy", name="socket-proxy")
+
+
 def socket_of(engine: AnsweringEngine) -> Path:
     if not engine.url.startswith("unix://"):
         pytest.skip(f"the engine is at {engine.url}; a socket file is what gets mounted: run with a local engine")
@@ -88,6 +93,7 @@ async def test_image_serves_its_neighbours_and_is_scraped(
             text = await response.text()
         assert 'seawall_requests_total{code="200",method="GET",service="web"} 12.0' in text
         assert "seawall_discovery_connected 1.0" in text
+        assert 'wire="compiled"' in text
     user = container.exec_run(["python3", "-c", "import os; print(os.getuid())"]).output
     assert isinstance(user, bytes)
     assert int(user) != 0
@@ -96,12 +102,16 @@ async def test_image_serves_its_neighbours_and_is_scraped(
     assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()
 
 
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.socket-proxy.yaml"])
 async def test_compose_file_brings_up_proxy_and_backends(
-    engine: AnsweringEngine, scope: Scope, seawall_image: str, backend_image: str, image_builder: ImageBuilder
+    engine: AnsweringEngine,
+    scope: Scope,
+    seawall_image: str,
+    socket_proxy_image: str,
+    backend_image: str,
+    image_builder: ImageBuilder,
+    file: str,
 ) -> None:
-    compose = shutil.which("docker-compose")
-    if compose is None:
-        pytest.skip("docker-compose is not installed: apt-get install docker-compose")
     path = socket_of(engine)
     project = scope.unique("compose").replace("-", "")
     environment = {
@@ -112,20 +122,14 @@ async def test_compose_file_brings_up_proxy_and_backends(
         "SEAWALL_BASE": image_builder.base,
         "SEAWALL_PORT": "0",
         "SEAWALL_ADMIN_PORT": "0",
+        "SOCKET_PROXY_IMAGE": socket_proxy_image,
         "BACKEND_IMAGE": backend_image,
         "BACKEND_PORT": "8000",
     }
-
-    def run(*arguments: str) -> str:
-        command = [compose, "-p", project, "-f", str(ROOT / "config" / "compose.yaml"), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    # the image is built by the test above with the machine's certificates; compose would build the same without them
+    # the image is built above, with what this machine needs to reach its package index; compose would build the same
     engine.client.images.get(seawall_image).tag(f"{project}_seawall")
     try:
-        await asyncio.to_thread(run, "up", "-d", "--no-build")
+        await compose(project, file, environment, "up", "-d", "--no-build")
         network = engine.client.networks.get(f"{project}_default")
         of_project: dict[str, str | list[str] | bool] = {
             "label": [f"com.docker.compose.project={project}", "com.docker.compose.service=seawall"]
@@ -146,5 +150,17 @@ async def test_compose_file_brings_up_proxy_and_backends(
 
         await wait_until_async(answered_by_all, "three backends to answer through the proxy", 20)
     finally:
-        await asyncio.to_thread(run, "down", "--timeout", "5")
+        await compose(project, file, environment, "down", "--timeout", "5")
         engine.client.images.remove(f"{project}_seawall")
+
+
+async def compose(project: str, file: str, environment: dict[str, str], *arguments: str) -> None:
+    """Run docker-compose for one of the files in config/."""
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed: apt-get install docker-compose")
+    command = [program, "-p", project, "-f", str(ROOT / "config" / file), *arguments]
+    done = await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr
