@@ -189,6 +189,17 @@ cdef struct Output:
     Py_ssize_t length
 
 
+cdef inline int _open(Output* output, unsigned char* on_stack, Py_ssize_t most) except -1:
+    """Make room for `most` bytes: on the caller's stack when they fit there, else allocated until `_made`."""
+    output.bytes = on_stack
+    output.length = 0
+    if most > ON_STACK:
+        output.bytes = <unsigned char*>malloc(most)
+        if output.bytes == NULL:
+            raise MemoryError
+    return 0
+
+
 cdef inline void _add(Output* output, const void* data, Py_ssize_t length) noexcept:
     memcpy(output.bytes + output.length, data, length)
     output.length += length
@@ -324,12 +335,7 @@ cdef bytes _forward_request(Bytes text, Request* head, bytes tail):
     cdef int index
     for index in range(head.runs.count):
         most += head.runs.end[index] - head.runs.start[index]
-    output.bytes = on_stack
-    if most > ON_STACK:
-        output.bytes = <unsigned char*>malloc(most)
-        if output.bytes == NULL:
-            raise MemoryError
-    output.length = 0
+    _open(&output, on_stack, most)
     _add(&output, text, head.target_end)
     _add(&output, b" HTTP/1.1\r\nHost: ", 17)
     _add(&output, text + head.host, host)
@@ -446,12 +452,7 @@ cdef bytes _forward_response(Bytes text, Response* head, bint client_stays, byte
     cdef int index
     for index in range(head.runs.count):
         most += head.runs.end[index] - head.runs.start[index]
-    output.bytes = on_stack
-    if most > ON_STACK:
-        output.bytes = <unsigned char*>malloc(most)
-        if output.bytes == NULL:
-            raise MemoryError
-    output.length = 0
+    _open(&output, on_stack, most)
     _add(&output, text, head.line_end)
     _add_runs(&output, text, &head.runs)
     if head.body == CHUNKED:
