@@ -29,9 +29,10 @@ def choose(wanted: str) -> tuple[str, ModuleType]:
     if wanted != "reference":
         try:
             return "compiled", importlib.import_module("proxy.wire.compiled")
-        except ImportError:
+        except ImportError as error:
             if wanted == "compiled":
-                raise
+                hint = "install again with a C compiler, or unset it"
+                raise ImportError(f"{VARIABLE}=compiled, but the compiled codec was not built: {hint}") from error
     return "reference", reference
 
 
