@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import time
 from datetime import UTC, datetime
 from enum import Enum
@@ -34,6 +35,8 @@ class AccessLog:
         self._lines: list[bytes] = []
         self._unwritten = b""
         self.dropped = 0
+        if not stat.S_ISCHR(os.fstat(output).st_mode):  # a terminal's descriptor is shared with the shell
+            os.set_blocking(output, False)
 
     def record(self, exchange: "Exchange", seconds: float, failure: Failure | None) -> None:
         """An exchange has ended."""
@@ -68,7 +71,10 @@ class AccessLog:
         try:
             written = os.write(self._output, self._unwritten)
         except BlockingIOError:
-            written = 0
+            return
+        except OSError:  # the reader is gone: nobody will ever read this
+            self.dropped += self._unwritten.count(b"\n")
+            written = len(self._unwritten)
         self._unwritten = self._unwritten[written:]
 
     def _add(self, entry: dict[str, Any], head: RequestHead | None) -> None:

@@ -190,7 +190,7 @@ class Downstream(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Take no more from the client for now."""
-        if not self.is_reading_paused and self.state is not State.CLOSED:
+        if not self.is_reading_paused and not self._transport.is_closing():
             self.is_reading_paused = True
             self._transport.pause_reading()
 

@@ -120,6 +120,8 @@ class DataPlane:
     # called by the loop
 
     def _sweep(self) -> None:
+        # Next time first: whatever goes wrong in one sweep, timeouts go on.
+        self._timer = asyncio.get_running_loop().call_later(SWEEP_INTERVAL, self._sweep)
         now = time.monotonic()
         self.date = formatdate(usegmt=True).encode("ascii")
         for downstream in [each for each in self.downstreams if each.deadline <= now]:
@@ -128,4 +130,3 @@ class DataPlane:
         self.fleet.sweep(now)
         if self.access_log is not None:
             self.access_log.flush()
-        self._timer = asyncio.get_running_loop().call_later(SWEEP_INTERVAL, self._sweep)

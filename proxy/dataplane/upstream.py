@@ -113,7 +113,7 @@ class Upstream(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """The client does not read as fast as the backend sends."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
