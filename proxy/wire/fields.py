@@ -1,13 +1,21 @@
 """The field syntax check of the reference codec: llhttp reads the lines, in one call for a whole head.
 
-llhttp is fed a fixed start line, `204`, whatever the message is: start lines are checked by their own codec, because
-llhttp knows a closed set of methods and forgives spaces, and after a 204 it expects the next head at once, so that one
-parser object serves every message and framing stays ours.
+llhttp judges syntax here and nothing else. It is fed a fixed start line, `204`, whatever the message is: start lines
+are checked by their own codec, because llhttp knows a closed set of methods and forgives spaces, and after a 204 it
+expects the next head at once, so that one parser object serves every message. The fields that it would act upon are
+shown to it under other names, so that framing stays ours, with its own failures, and no message ends the connection.
 """
+
+import re
+from typing import Final
 
 import httptools
 
-_START_LINE = b"HTTP/1.1 204 -"
+_START_LINE: Final = b"HTTP/1.1 204 -"
+_HEAD_END: Final = b"\r\n\r\n"
+_ACTED_UPON: Final = re.compile(
+    rb"\r\n(?=content-length|transfer-encoding|connection|proxy-connection|upgrade)", re.IGNORECASE
+)
 
 
 class _Silent:
@@ -25,16 +33,13 @@ _parser = _new_parser()
 
 def are_valid_fields(lines: bytes) -> bool:
     """Whether `lines`, from the CRLF that ends the start line to the empty line, hold only well-formed fields."""
-    return _reads(lines) or _reads(lines)  # the second time by a fresh parser: see _reads
-
-
-def _reads(lines: bytes) -> bool:
-    """Feed the lines to the shared parser. After "Connection: close" it refuses whatever comes next, so a refusal
-    counts only when a new parser repeats it."""
     global _parser
+    end = lines.find(_HEAD_END)
+    if end < 0 or end + len(_HEAD_END) != len(lines):
+        return False
     try:
-        _parser.feed_data(_START_LINE + lines)
+        _parser.feed_data(_START_LINE + _ACTED_UPON.sub(b"\r\n-", lines))
     except httptools.HttpParserError:
-        _parser = _new_parser()
+        _parser = _new_parser()  # one that refused refuses everything from then on
         return False
     return True

@@ -41,6 +41,8 @@ _FORWARDED_PROTO: Final = b"x-forwarded-proto"
 def parse_request(raw: bytes, peer: Peer) -> RequestHead | Failure:
     """Read one head, from its method to its empty line, as sent by `peer`."""
     line_end = raw.find(b"\r\n")
+    if line_end < 0:
+        return Failure.BAD_REQUEST_LINE
     parts = raw[:line_end].split(b" ")
     if len(parts) != 3:
         return Failure.BAD_REQUEST_LINE
@@ -146,10 +148,15 @@ class _Fields:
         return not self.trusted and (dashed in _ROLES or dashed[:12] == _CLAIM_PREFIX)
 
     def _drop_named(self) -> None:
-        named = {token for token in self.connection if token not in _PROTECTED and token[:12] != _CLAIM_PREFIX}
-        named -= {b"close", b"keep-alive"}
+        named = named_fields(self.connection)
         if named:
             self.kept = [line for line in self.kept if line[: line.find(b":")].lower() not in named]
+
+
+def named_fields(options: list[bytes]) -> set[bytes]:
+    """The fields that go because Connection names them, of its members in lower case (RFC 9110 section 7.6.1)."""
+    named = {option for option in options if option not in _PROTECTED and option[:12] != _CLAIM_PREFIX}
+    return named - {b"close", b"keep-alive"}
 
 
 def _finish(
@@ -165,6 +172,8 @@ def _finish(
         absolute = _absolute(method, target)
         if isinstance(absolute, Failure):
             return absolute
+        if grammar.host_of(authority) is None:  # not used, but refused all the same (RFC 9112 section 3.2)
+            return Failure.BAD_HOST
         target, authority = absolute[0], absolute[1] or authority
     elif grammar.ORIGIN_FORM.fullmatch(target) is None:
         return Failure.BAD_TARGET

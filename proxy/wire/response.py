@@ -56,7 +56,7 @@ class _Fields:
                 keep(line)
             elif not self._take(role, line[len(name) + 1 :].strip(b" \t")):
                 return False
-        named = [token for token in self.connection if token not in (b"close", b"keep-alive")]
+        named = named_fields(self.connection)
         if named:
             self.kept = [line for line in self.kept if line[: line.find(b":")].lower() not in named]
         return True
@@ -75,6 +75,11 @@ class _Fields:
         elif role == _KEEP_ALIVE:
             self.keep_alive = keep_alive_of(value)
         return True
+
+
+def named_fields(options: list[bytes]) -> set[bytes]:
+    """The fields that go because Connection names them, of its members in lower case (RFC 9110 section 7.6.1)."""
+    return set(options) - {b"close", b"keep-alive"}
 
 
 def keep_alive_of(value: bytes) -> int | None:

@@ -19,7 +19,7 @@ REFUSED = {
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"0\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n",
         400,
-        "bad-field",
+        "bad-framing",
     ),
     "70 an endless target": (b"GET /" + b"x" * 20_000, 414, "target-too-long"),
     "70 an endless head": (b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 40_000, 431, "head-too-large"),

@@ -8,6 +8,8 @@ from proxy.wire.head import ResponseHead
 from proxy.wire.replies import reply
 from tests.wire.test_response import GET
 
+pytestmark = pytest.mark.usefixtures("codec")
+
 
 @pytest.mark.parametrize("failure", list(Failure), ids=lambda failure: failure.label)
 def test_reply_is_a_whole_response_that_names_its_failure(failure: Failure) -> None:

@@ -1,5 +1,7 @@
 """Response heads by table: backends are read as strictly as clients. Numbers are http.md's."""
 
+from types import ModuleType
+
 import pytest
 
 from proxy.failure import Failure
@@ -7,6 +9,7 @@ from proxy.wire.codec import parse_request, parse_response
 from proxy.wire.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from proxy.wire.peer import Peer
 
+pytestmark = pytest.mark.usefixtures("codec")
 DATE = b"Wed, 25 Nov 2026 05:00:00 GMT"
 
 
@@ -43,6 +46,18 @@ REFUSED = {
     "41 a bare CR": head(b"A: b\rc"),
     "41 folding": head(b"A: b", b" c"),
     "41 no colon": head(b"A"),
+    "41 a line end that is cut": b"HTTP/1.1 200 OK\r\n\r",
+    "41 no empty line": b"HTTP/1.1 200 OK\r\nA: b\r\n",
+    "41 bytes behind the empty line": head() + b"A",
+    "41 a second head behind the empty line": head() + head(),
+    "41 no bytes": b"",
+    "41 a line end where the reason may begin": b"HTTP/1.1 200",
+    "41 no space before the reason": head(start=b"HTTP/1.1 200OK"),
+    "41 a tab before the reason": head(start=b"HTTP/1.1 200\tOK"),
+    "38 chunked twice": head(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"),
+    "38 a length beside a coding in a 1xx": head(
+        b"Transfer-Encoding: chunked", b"Content-Length: 1", start=b"HTTP/1.1 103 Early Hints"
+    ),
     "41 garbage": b"\x00\x01\x02\r\n\r\n",
     "41 no status line": b"A: b\r\n\r\n",
     "41 a status of two digits": head(start=b"HTTP/1.1 20 OK"),
@@ -57,6 +72,12 @@ REFUSED = {
 @pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED)
 def test_bad_head_of_a_backend_is_refused(raw: bytes) -> None:
     assert parse_response(raw, GET, True, DATE) is Failure.BAD_RESPONSE
+
+
+def test_no_beginning_of_a_head_is_accepted() -> None:
+    raw = head(b"Content-Length: 3", b"A: b")
+    for end in range(len(raw)):
+        assert parse_response(raw[:end], GET, True, DATE) is Failure.BAD_RESPONSE
 
 
 BODIES = {
@@ -94,6 +115,33 @@ FORWARDED = {
         ),
         GET,
         [b"HTTP/1.1 200 OK", b"Date: x", b"Content-Length: 0", b"Via: 1.1 seawall"],
+    ),
+    "23 what several Connection fields name goes": (
+        head(
+            b"A: 1", b"Connection: b,keep-alive", b"B: 2", b"Date: x", b"C: 3", b"Connection: ,C", b"Content-Length: 0"
+        ),
+        GET,
+        [b"HTTP/1.1 200 OK", b"A: 1", b"Date: x", b"Content-Length: 0", b"Via: 1.1 seawall"],
+    ),
+    "32 a length without leading zeros": (
+        head(b"Date: x", b"Content-Length: 0007"),
+        GET,
+        [b"HTTP/1.1 200 OK", b"Date: x", b"Content-Length: 7", b"Via: 1.1 seawall"],
+    ),
+    "32 a length of nothing but zeros": (
+        head(b"Date: x", b"Content-Length: 000"),
+        GET,
+        [b"HTTP/1.1 200 OK", b"Date: x", b"Content-Length: 0", b"Via: 1.1 seawall"],
+    ),
+    "37 what chunks of a GET would have said to HEAD stays": (
+        head(b"Date: x", b"Transfer-Encoding: chunked"),
+        request(b"HEAD"),
+        [b"HTTP/1.1 200 OK", b"Date: x", b"Transfer-Encoding: chunked", b"Via: 1.1 seawall"],
+    ),
+    "42 no reason and no space before it": (
+        head(b"Date: x", b"Content-Length: 0", start=b"HTTP/1.1 200"),
+        GET,
+        [b"HTTP/1.1 200", b"Date: x", b"Content-Length: 0", b"Via: 1.1 seawall"],
     ),
     "26 Date is added": (
         head(b"Content-Length: 0"),
@@ -156,12 +204,38 @@ def test_48_client_that_goes_is_told_so() -> None:
     assert b"\r\nConnection: close\r\n" in parsed(head(b"Content-Length: 0"), stays=False).forward
 
 
-def test_keep_alive_of_the_backend_is_read() -> None:
-    assert parsed(head(b"Content-Length: 0", b"Keep-Alive: max=9, timeout=5")).keep_alive == 5
+KEEP_ALIVE = {
+    "in any place": (b"max=9, timeout=5", 5),
+    "in any case": (b"Timeout=5", 5),
+    "behind a blank": (b"max=9\ttimeout=5", 5),
+    "blanks and a quotation mark": (b'timeout =\t"7"', 7),
+    "six digits count": (b"timeout=1234567", 123456),
+    "none": (b"max=9", None),
+    "nothing behind it": (b"timeout", None),
+    "nothing behind the sign": (b"timeout=", None),
+    "no digits": (b"timeout=x", None),
+    "the first that is one": (b"timeout=x, timeout=4, timeout=3", 4),
+    "a name that ends like it": (b"xtimeout=5", None),
+    "behind a semicolon": (b"max=1;timeout=5", None),
+    "zero": (b"timeout=0", 0),
+}
+
+
+@pytest.mark.parametrize(("value", "seconds"), KEEP_ALIVE.values(), ids=KEEP_ALIVE)
+def test_keep_alive_of_the_backend_is_read(value: bytes, seconds: int | None) -> None:
+    assert parsed(head(b"Content-Length: 0", b"Keep-Alive: " + value)).keep_alive == seconds
+
+
+def test_keep_alive_that_a_backend_does_not_send_is_none() -> None:
     assert parsed(head(b"Content-Length: 0")).keep_alive is None
+    assert parsed(head(b"Content-Length: 0", b"Keep-Alive: timeout=5", b"Keep-Alive: max=1")).keep_alive is None
 
 
 def test_43_interim_head_has_no_framing() -> None:
     response = parsed(head(b"Link: </a>", b"Content-Length: 9", start=b"HTTP/1.1 103 Early Hints"))
     assert (response.status, response.body) == (103, 0)
     assert response.forward == b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+
+def test_each_codec_is_the_one_under_test(codec: ModuleType) -> None:
+    assert parse_response is codec.parse_response

@@ -1,0 +1,55 @@
+"""An install builds the compiled codec where there is a C compiler, and does without where there is none.
+
+Installs from a copy of the tree, since pip builds in place and would take up what an earlier build left there. pip
+fetches the build requirements: without an index the tests are skipped, in CI they fail.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SAYS = "import proxy.wire.codec as codec; print(codec.__file__, codec.IMPLEMENTATION)"
+
+
+def install(place: Path, compiler: str | None) -> Path:
+    """Install without dependencies under `place`, whose environment has the compiler `CC` if one is given."""
+    source = place / "source"
+    shutil.copytree(ROOT / "proxy", source / "proxy", ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    target = place / "target"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(source)]
+    environment = os.environ | ({"CC": compiler} if compiler else {})
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if "No matching distribution found" in done.stderr and not os.environ.get("CI"):
+        pytest.skip("pip cannot reach an index for the build requirements")
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def ask(target: Path, wire: str = "") -> subprocess.CompletedProcess[str]:
+    """Import the installed codec in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(target), "SEAWALL_WIRE": wire}
+    command = [sys.executable, "-P", "-c", SAYS]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=target, check=False)
+
+
+def test_install_without_a_compiler_runs_the_reference(tmp_path: Path) -> None:
+    target = install(tmp_path, "/bin/false")
+    assert ask(target).stdout.split() == [str(target / "proxy/wire/codec.py"), "reference"]
+    forced = ask(target, "compiled")
+    assert forced.returncode != 0
+    assert "No module named 'proxy.wire.compiled'" in forced.stderr
+
+
+def test_install_with_a_compiler_runs_the_compiled_codec(tmp_path: Path) -> None:
+    if shutil.which(os.environ.get("CC", "cc")) is None and not os.environ.get("CI"):
+        pytest.skip("no C compiler")
+    target = install(tmp_path, None)
+    assert ask(target).stdout.split() == [str(target / "proxy/wire/codec.py"), "compiled"]
+    assert ask(target, "reference").stdout.split()[-1] == "reference"
