@@ -32,7 +32,7 @@ bench: $(VENV)/ready
 clean:
 	rm -rf $(VENV) build dist *.egg-info
 
-$(VENV)/ready: pyproject.toml
+$(VENV)/ready: pyproject.toml setup.py $(wildcard proxy/wire/*.pyx proxy/wire/*.pxd)
 	@$(PYTHON) -c 'import sys; sys.exit("Seawall needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3 …" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -73,19 +73,14 @@ class _Fields:
         elif role == _CONNECTION:
             self.connection += grammar.list_members(value)
         elif role == _KEEP_ALIVE:
-            self.keep_alive = keep_alive_of(value)
+            match = _KEEP_ALIVE_TIMEOUT.search(value)
+            self.keep_alive = int(match[1]) if match else None
         return True
 
 
 def named_fields(options: list[bytes]) -> set[bytes]:
     """The fields that go because Connection names them, of its members in lower case (RFC 9110 section 7.6.1)."""
     return set(options) - {b"close", b"keep-alive"}
-
-
-def keep_alive_of(value: bytes) -> int | None:
-    """The seconds that a Keep-Alive field promises, None when it does not say (RFC 2068 section 19.7.1.1)."""
-    match = _KEEP_ALIVE_TIMEOUT.search(value)
-    return int(match[1]) if match else None
 
 
 def parse_response(raw: bytes, request: RequestHead, client_stays: bool, date: bytes) -> ResponseHead | Failure:

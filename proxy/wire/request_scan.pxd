@@ -1,0 +1,299 @@
+"""Request heads, compiled codec: from bytes to what they say and to the spans of the head to forward."""
+
+from libc.string cimport memchr, memcmp
+
+from proxy.wire.head_fields cimport (
+    CLAIM, CODING, CONNECTION, DROPPED, EXPECT, HOST_NAME, KEEP_ALIVE, KEPT, LENGTH, MAX_FIELDS, Fields, Role,
+    common_role, keep, read_length, read_options,
+)
+from proxy.wire.octets cimport (
+    ADDRESS, AUTHORITY, HOST, NAME, TARGET, ZONE, Line, Octets, Span, Spans,
+    add, add_all, add_span, add_words, begins, is_line_end, read_line, skip, spells, take_member, trimmed,
+)
+
+cdef enum:
+    MAX_TARGET = 8192
+
+cdef enum Refusal:
+    FINE, BAD_REQUEST_LINE, BAD_VERSION, TARGET_TOO_LONG, METHOD_REFUSED, BAD_FIELD, TOO_MANY_FIELDS, BAD_FRAMING
+    UNKNOWN_CODING, UNKNOWN_EXPECTATION, BAD_TARGET, BAD_HOST
+
+
+cdef struct RequestLine:
+    Span method
+    Span target
+    int minor
+    Octets next
+
+
+cdef inline Refusal read_request_line(RequestLine* line, Octets start, Octets end) noexcept:
+    cdef Octets stop = <Octets>memchr(start, c"\r", end - start) if end > start else NULL
+    cdef Octets second, version
+    while stop != NULL and not is_line_end(stop, end):
+        stop = <Octets>memchr(stop + 1, c"\r", end - stop - 1) if end - stop > 1 else NULL
+    if stop == NULL:
+        return BAD_REQUEST_LINE
+    line.next = stop + 2
+    second = <Octets>memchr(start, c" ", stop - start)
+    version = <Octets>memchr(second + 1, c" ", stop - second - 1) if second != NULL else NULL
+    if version == NULL:
+        return BAD_REQUEST_LINE
+    line.method.start = start
+    line.method.length = second - start
+    line.target.start = second + 1
+    line.target.length = version - second - 1
+    version += 1
+    if memchr(version, c" ", stop - version) != NULL:
+        return BAD_REQUEST_LINE
+    if stop - version != 8 or memcmp(version, b"HTTP/1.", 7) or (version[7] != c"1" and version[7] != c"0"):
+        return BAD_VERSION if stop - version >= 5 and not memcmp(version, b"HTTP/", 5) else BAD_REQUEST_LINE
+    line.minor = version[7] - c"0"
+    if not line.method.length or skip(start, second, NAME) != second:
+        return BAD_REQUEST_LINE
+    if line.target.length > MAX_TARGET:
+        return TARGET_TOO_LONG
+    return METHOD_REFUSED if line.method.length == 7 and not memcmp(start, b"CONNECT", 7) else FINE
+
+
+cdef inline Role request_role(Octets name, Py_ssize_t length) noexcept:
+    cdef Role role
+    if length == 4:
+        return HOST_NAME if spells(name, length, b"host") else KEPT
+    if length == 6:
+        return EXPECT if spells(name, length, b"expect") else KEPT
+    if length == 9:
+        return CLAIM if spells(name, length, b"forwarded") or spells(name, length, b"x-real-ip") else KEPT
+    role = common_role(name, length)
+    if role == KEPT and begins(name, length, b"x-forwarded-"):
+        return CLAIM
+    return DROPPED if role == KEEP_ALIVE else role
+
+
+cdef inline bint is_twin(Line* line) noexcept:
+    """Whether a name with underscores is one of ours to those who read them as dashes, as CGI does."""
+    cdef unsigned char[20] dashed  # longer names are told by how they begin
+    cdef Py_ssize_t index
+    for index in range(min(line.name, 20)):
+        dashed[index] = c"-" if line.start[index] == c"_" else line.start[index]
+    if line.name > 20:
+        return begins(dashed, 20, b"x-forwarded-")
+    return request_role(dashed, line.name) != KEPT
+
+
+cdef inline Refusal take_coding(Fields* fields, Span value) noexcept:
+    cdef Refusal refusal = BAD_FRAMING
+    cdef Span coding
+    if fields.chunked:
+        return BAD_FRAMING
+    if spells(value.start, value.length, b"chunked"):
+        fields.chunked = True
+        return FINE
+    while take_member(&value, &coding):
+        if spells(coding.start, coding.length, b"chunked") or spells(coding.start, coding.length, b"identity"):
+            return BAD_FRAMING
+        refusal = UNKNOWN_CODING
+    return refusal
+
+
+cdef inline void take_claim(Fields* fields, Line* line, Span value) noexcept:
+    """A field of a trusted peer that says where a request comes from."""
+    if spells(line.start, line.name, b"x-forwarded-for"):
+        if value.length:
+            add_span(&fields.chain, value)
+            add_words(&fields.chain, b", ")
+    elif spells(line.start, line.name, b"x-forwarded-proto"):
+        if not fields.claimed_proto.length:
+            fields.claimed_proto = value
+    elif spells(line.start, line.name, b"x-forwarded-host"):
+        if not fields.claimed_host.length:
+            fields.claimed_host = value
+    else:
+        keep(fields, line)
+
+
+cdef inline Refusal take_request_field(Fields* fields, Line* line, bint trusted) noexcept:
+    cdef Role role = request_role(line.start, line.name)
+    cdef Span value
+    if role == KEPT:
+        if not line.underscored or trusted or not is_twin(line):
+            keep(fields, line)
+        return FINE
+    value = trimmed(line.value)
+    if role == HOST_NAME:
+        fields.hosts += 1
+        fields.host_line = line[0]
+        fields.host = value
+    elif role == CONNECTION:
+        read_options(fields, value)
+    elif role == LENGTH:
+        return FINE if read_length(fields, value) else BAD_FRAMING
+    elif role == CODING:
+        return take_coding(fields, value)
+    elif role == EXPECT:
+        if not spells(value.start, value.length, b"100-continue"):
+            return UNKNOWN_EXPECTATION
+        fields.expects = True
+    elif role == CLAIM and trusted:
+        take_claim(fields, line, value)
+    return FINE
+
+
+cdef inline Refusal read_request_fields(Fields* fields, Octets at, Octets end, bint trusted) noexcept:
+    """Sort the lines up to the empty one at the end. A malformed line counts before all else, wherever it stands."""
+    cdef Refusal refusal = FINE
+    cdef Line line
+    while not is_line_end(at, end):
+        if not read_line(&line, at, end):
+            return BAD_FIELD
+        at = line.next
+        fields.count += 1
+        if refusal == FINE and fields.count <= MAX_FIELDS:
+            refusal = take_request_field(fields, &line, trusted)
+    if end - at != 2:
+        return BAD_FIELD
+    return refusal if fields.count <= MAX_FIELDS else TOO_MANY_FIELDS
+
+
+cdef struct Destination:  # where a request goes
+    bint is_absolute
+    Span target  # in origin-form or `*`, but for the slash when `lacks_slash`
+    bint lacks_slash
+    Span authority
+    Span host
+
+
+cdef inline bint read_absolute(Destination* to, Span target) noexcept:
+    """Split absolute-form, http or https, into authority and the rest (RFC 9112 section 3.2.2)."""
+    cdef Octets end = target.start + target.length
+    cdef Octets at
+    if begins(target.start, target.length, b"https"):
+        at = target.start + 5
+    elif begins(target.start, target.length, b"http"):
+        at = target.start + 4
+    else:
+        return False
+    if end - at < 3 or memcmp(at, b"://", 3):
+        return False
+    to.authority.start = at + 3
+    at = skip(at + 3, end, AUTHORITY)
+    to.authority.length = at - to.authority.start
+    to.target.start = at
+    to.target.length = end - at
+    to.lacks_slash = at == end or at[0] != c"/"
+    if not to.authority.length or (at < end and at[0] != c"/" and at[0] != c"?"):
+        return False
+    return at == end or skip(at + 1, end, TARGET) == end
+
+
+cdef inline bint read_host(Span authority, Span* host) noexcept:
+    """The host of an authority, without its port; False when it is not one (RFC 3986 section 3.2.2)."""
+    cdef Octets end = authority.start + authority.length
+    cdef Octets at = authority.start
+    cdef Octets inner
+    cdef int port = 0
+    if at < end and at[0] == c"[":
+        inner = at + 1
+        at = skip(inner, end, ADDRESS)
+        if at == inner:
+            return False
+        if end - at >= 3 and not memcmp(at, b"%25", 3):
+            inner = at + 3
+            at = skip(inner, end, ZONE)
+            if at == inner:
+                return False
+        if at == end or at[0] != c"]":
+            return False
+        at += 1
+    else:
+        at = skip(at, end, HOST)
+    host.start = authority.start
+    host.length = at - authority.start
+    if at == end:
+        return True
+    if at[0] != c":" or end - at > 6:
+        return False
+    at += 1
+    while at < end:
+        if not c"0" <= at[0] <= c"9":
+            return False
+        port = port * 10 + (at[0] - c"0")
+        at += 1
+    return port <= 65535
+
+
+cdef inline Refusal read_destination(Destination* to, RequestLine* line, Fields* fields) noexcept:
+    """Judge what needs the whole head: framing, Host, target."""
+    cdef Octets start = line.target.start
+    cdef Octets end = start + line.target.length
+    cdef Span ignored
+    if fields.chunked and (fields.has_length or line.minor == 0):
+        return BAD_FRAMING
+    if fields.hosts > 1 or (fields.hosts == 0 and line.minor == 1):
+        return BAD_HOST
+    to.is_absolute = to.lacks_slash = False
+    to.target = line.target
+    to.authority = fields.host
+    if line.target.length and start[0] == c"/":
+        if skip(start + 1, end, TARGET) != end:
+            return BAD_TARGET
+    elif line.target.length == 1 and start[0] == c"*":
+        if line.method.length != 7 or memcmp(line.method.start, b"OPTIONS", 7):
+            return BAD_TARGET
+    else:
+        to.is_absolute = True
+        if not read_absolute(to, line.target):
+            return BAD_TARGET
+        if fields.hosts and not read_host(fields.host, &ignored):
+            return BAD_HOST
+    if not read_host(to.authority, &to.host) or (line.minor == 1 and not to.host.length):
+        return BAD_HOST
+    return FINE
+
+
+cdef inline bint is_plain_host(Line* line, Span value) noexcept:
+    """Whether a Host line is spelled as we spell it, so that it can pass with its neighbours."""
+    return (
+        value.start == line.start + 6 and value.start + value.length + 2 == line.next
+        and not memcmp(line.start, b"Host: ", 6)
+    )
+
+
+cdef inline void compose_request(Spans* text, RequestLine* line, Fields* fields, Destination* to) noexcept:
+    """Note the head to forward, up to where the tail of a peer follows."""
+    cdef Line* host = &fields.host_line
+    if to.is_absolute or line.minor == 0:
+        add(text, line.method.start, line.method.length + 1)
+        if to.lacks_slash:
+            add_words(text, b"/")
+        add_span(text, to.target)
+        add_words(text, b" HTTP/1.1\r\n")
+    else:
+        add(text, line.method.start, line.next - line.method.start)
+    if not to.is_absolute and fields.hosts and is_plain_host(host, fields.host):
+        add(text, host.start, host.next - host.start)
+    else:
+        add_words(text, b"Host: ")
+        add_span(text, to.authority)
+        add_words(text, b"\r\n")
+    add_all(text, &fields.kept)
+    if fields.expects and line.minor == 1:
+        add_words(text, b"Expect: 100-continue\r\n")
+    if fields.has_length:
+        add_words(text, b"Content-Length: ")
+        add_span(text, fields.length)
+        add_words(text, b"\r\n")
+    elif fields.chunked:
+        add_words(text, b"Transfer-Encoding: chunked\r\n")
+    add_words(text, b"X-Forwarded-Host: ")
+    add_span(text, fields.claimed_host if fields.claimed_host.length else to.authority)
+    add_words(text, b"\r\n")
+
+
+cdef inline void compose_tail(Spans* text, Fields* fields, Span address, Span scheme) noexcept:
+    """The fields that tell where a request comes from, when a trusted peer has told a part of it already."""
+    add_words(text, b"X-Forwarded-For: ")
+    add_all(text, &fields.chain)
+    add_span(text, address)
+    add_words(text, b"\r\nX-Forwarded-Proto: ")
+    add_span(text, fields.claimed_proto if fields.claimed_proto.length else scheme)
+    add_words(text, b"\r\nVia: 1.1 seawall\r\n\r\n")
