@@ -7,7 +7,7 @@ import pytest
 from proxy.spec.service import ServiceSpec, TimeoutSpec
 from tests.integration.conftest import StartProxy
 from tests.support.raw_client import RawClient
-from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
+from tests.support.scripted_backend import BackendConnection, ScriptedBackend
 
 REFUSED = {
     "garbage": (b"\x00\x01\x02\x03\r\n\r\n", 400, "bad-request-line"),
@@ -163,7 +163,3 @@ async def test_idle_upstream_is_closed_before_the_backend_would(start_proxy: Sta
             for _ in range(3):
                 assert (await client.get()).body == b"ok"
         assert backend.accepted == 3
-
-
-async def test_ok_is_what_the_scripts_answer() -> None:
-    assert OK.endswith(b"ok")

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -357,13 +358,20 @@ async def test_happy_path_makes_no_task_and_no_timer(start_proxy: StartProxy, mo
         async with RawClient(proxy.port) as client:
             await client.get()
             loop = asyncio.get_running_loop()
-            calls = {"call_later": 0, "call_at": 0, "create_task": 0}
+            calls = {"call_later": 0, "call_at": 0, "call_soon": 0, "create_task": 0}
+            tasks: list[object] = []
 
+            def count(loop: Any, coroutine: Any, /, **more: Any) -> Any:
+                tasks.append(coroutine)
+                return asyncio.Task(coroutine, loop=loop, **more)
+
+            loop.set_task_factory(count)
             monkeypatch.setattr(asyncio, "get_running_loop", lambda: _Spy(loop, calls))
             for _ in range(1000):
                 assert (await client.get()).status == 200
-        assert calls["create_task"] == 0
-        assert calls["call_at"] == 0
+        loop.set_task_factory(None)
+        assert not tasks
+        assert (calls["create_task"], calls["call_at"], calls["call_soon"]) == (0, 0, 0)
         assert calls["call_later"] <= 40  # the sweep: four a second
 
 
