@@ -147,8 +147,7 @@ class Exchange:
 
     def on_client_half_closed(self) -> None:
         """The client sends no more, and may be gone altogether."""
-        if self.phase is not Phase.STREAMING:
-            self.downstream.deadline = min(self.downstream.deadline, time.monotonic() + HALF_CLOSED_GRACE)
+        self._extend_deadline()
 
     def on_deadline(self) -> None:
         """Whoever had the turn took too long."""
@@ -370,6 +369,8 @@ class Exchange:
         """How long whoever has the turn may take, in seconds."""
         if self.phase is _STREAMING:
             return self.service.idle_timeout
+        if self.downstream.is_half_closed:
+            return HALF_CLOSED_GRACE
         return self.service.response_timeout if self.request_complete else self.plane.settings.body_timeout
 
     @property

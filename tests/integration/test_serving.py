@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.dataplane import exchange
 from tests.integration.conftest import StartProxy, until
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend, serve_ok
@@ -305,6 +306,24 @@ async def test_53_half_closed_client_gets_all_answers_it_asked_for(start_proxy: 
             client.send_eof()
             assert [(await client.read_response()).body for _ in range(3)] == [b"ok"] * 3
             assert await client.is_closed()
+
+
+async def test_54_client_that_left_while_connecting_is_not_waited_for(
+    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(connection: BackendConnection) -> None:
+        await connection.read_request()
+        await connection.read_to_end()
+        closed.set()
+
+    monkeypatch.setattr(exchange, "HALF_CLOSED_GRACE", 0.2)
+    closed = asyncio.Event()
+    async with ScriptedBackend(hang) as backend:
+        proxy = await start_proxy(backend.claim())
+        async with RawClient(proxy.port) as client:
+            client.writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.send_eof()  # comes with the request, before any connection to the backend is there
+            await asyncio.wait_for(closed.wait(), 3)
 
 
 async def test_54_client_gone_closes_the_upstream(start_proxy: StartProxy) -> None:
