@@ -6,7 +6,7 @@ from typing import Any, Final
 from proxy.admin.words import address
 from proxy.spec.config import DEFAULT_ORIGIN, Resolved
 from proxy.spec.container import Claim
-from proxy.spec.proxy import Address
+from proxy.spec.proxy import ListenAddress
 from proxy.spec.service_keys import PROBE_HEADER
 from proxy.spec.settings import SETTINGS
 
@@ -38,8 +38,10 @@ def _defaults(defaults: Mapping[str, str]) -> dict[str, str]:
     return {key: HIDDEN if key.startswith(PROBE_HEADER) else text for key, text in defaults.items()}
 
 
-def _addresses(addresses: tuple[Address, ...]) -> list[str]:
-    return [address(*each) for each in addresses]
+def _addresses(addresses: tuple[ListenAddress, ...]) -> list[str]:
+    return [
+        address(host, port) + ("?proxy-protocol" if proxy_protocol else "") for host, port, proxy_protocol in addresses
+    ]
 
 
 def _constraints(constraints: tuple[tuple[str, str | None], ...]) -> list[str]:

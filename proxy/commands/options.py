@@ -17,7 +17,7 @@ CONFIG_HELP: Final = "TOML file. [default: $SEAWALL_CONFIG, else /etc/seawall/se
 
 # By key: what stands for the value, None for a switch; and what it does.
 HELP: Final[Mapping[str, tuple[str | None, str]]] = {
-    "listen": ("ADDR", "Take requests here; repeatable."),
+    "listen": ("ADDR", "Take requests here, behind a load balancer ADDR?proxy-protocol; repeatable."),
     "admin": ("ADDR", "Metrics, health and API are here; in a container the default is :9900."),
     "admin-token": ("TOKEN", "Changes by API from other machines need it."),
     "workers": ("N", "Worker processes; auto: one per core."),
@@ -29,6 +29,14 @@ HELP: Final[Mapping[str, tuple[str | None, str]]] = {
     "request-head-timeout": ("TIME", "How long a client may take for the head of a request."),
     "body-timeout": ("TIME", "How long it may pause in a request's body."),
     "keep-alive-timeout": ("TIME", "How long its idle connection is kept."),
+    "min-rate": ("BYTES", "Wait for no client that is slower than this per second; 0: wait."),
+    "max-head": ("SIZE", "Largest head of a request."),
+    "max-target": ("SIZE", "Longest target of a request."),
+    "max-fields": ("N", "Most fields in the head of a request."),
+    "max-connections": ("N", "Clients at once; auto: as many as there are descriptors for."),
+    "max-connections-per-client": ("N", "The same for one address."),
+    "forwarded": (None, "Send backends the field Forwarded (RFC 7239), beside X-Forwarded-*."),
+    "request-id": ("BOOL", "Whether requests without an X-Request-Id get one."),
     "default": ("KEY=VALUE", "Another default for a label, such as timeout.response=5s; repeatable."),
     "policy": ("NAME", "How to choose a backend: least-connections, round-robin or random; labels may differ."),
     "drain": ("TIME", "On SIGTERM, how long requests may take to finish."),

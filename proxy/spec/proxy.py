@@ -3,13 +3,21 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from proxy.spec.container import Claim
 from proxy.spec.service import PolicyName
 
 Address: TypeAlias = tuple[str, int]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ListenAddress(NamedTuple):
+    """Where requests are taken. With `proxy_protocol` every connection must begin by saying whose it is."""
+
+    host: str
+    port: int
+    proxy_protocol: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +29,7 @@ class ProxySpec:
     built-in defaults, `policy` among them; `policy` repeats the outcome for who needs it alone.
     """
 
-    listen: tuple[Address, ...] = (("", 8080),)
+    listen: tuple[ListenAddress, ...] = (ListenAddress("", 8080),)
     admin: Address = ("127.0.0.1", 9900)
     admin_token: str | None = field(default=None, repr=False)
     workers: int = 1
@@ -33,6 +41,14 @@ class ProxySpec:
     request_head_timeout: float = 10.0
     body_timeout: float = 60.0  # between bytes
     keep_alive_timeout: float = 75.0
+    min_rate: int = 500  # 0 for no floor
+    max_head: int = 32 * 1024
+    max_target: int = 8 * 1024
+    max_fields: int = 100
+    max_connections: int | None = None  # None: what the descriptors allow
+    max_connections_per_client: int | None = None
+    forwarded: bool = False
+    request_id: bool = True
     defaults: Mapping[str, str] = field(default_factory=dict)
     policy: PolicyName = PolicyName.LEAST_CONNECTIONS
     drain: float = 30.0

@@ -60,22 +60,27 @@ class RetrySpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSpec:
-    """How much at once. `inflight` and `connections` are per backend, None for no limit."""
+    """How much at once. `inflight` and `connections` are per backend; `body` is of a request. None for no limit."""
 
     inflight: int | None = None
     connections: int | None = None
     queue: int = 256
     wait: float = 1.0
+    body: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeoutSpec:
-    """How long to wait for a backend: to connect, to the response head, between bytes, and idle in the pool."""
+    """How long to wait for a backend: to connect, to the response head, between bytes, and idle in the pool.
+
+    `tunnel` is how long a tunnel (a WebSocket, say) may carry nothing in either direction.
+    """
 
     connect: float = 1.0
     response: float = 60.0
     idle: float = 60.0
     keep_alive: float = 30.0
+    tunnel: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,10 +96,12 @@ KEYS: Final[Mapping[str, ServiceKey]] = _table(
     ("limit.connections", optional(integer(1, 1_000_000)), "none", "connections at once to one backend"),
     ("limit.queue", integer(0, 1_000_000), "256", "requests of a service that may wait for a backend"),
     ("limit.wait", duration(0), "1s", "how long one waits at most"),
+    ("limit.body", optional(values.size(1 << 62)), "none", "largest request body; more is answered with 413"),
     ("timeout.connect", duration(_SHORTEST), "1s", "to connect to a backend"),
     ("timeout.response", duration(_SHORTEST), "60s", "from the request to the head of the response"),
     ("timeout.idle", duration(_SHORTEST), "60s", "between two pieces of a body"),
     ("timeout.keep-alive", duration(0), "30s", "how long an idle connection to a backend is kept"),
+    ("timeout.tunnel", duration(_SHORTEST), "1h", "how long a tunnel, such as a WebSocket, may carry nothing"),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from proxy.spec import service_keys
 from proxy.spec.names import parse_host_name
-from proxy.spec.proxy import Address, Network
+from proxy.spec.proxy import Address, ListenAddress, Network
 from proxy.spec.service_keys import check_default
 from proxy.spec.static import parse_static
 from proxy.spec.values import (
@@ -21,6 +21,7 @@ from proxy.spec.values import (
     parse_port,
     parse_printable,
     shown,
+    size,
 )
 
 VARIABLE_PREFIX: Final = "SEAWALL_"
@@ -28,6 +29,7 @@ LABEL_PREFIX: Final = "seawall.proxy."
 DEFAULTS_TABLE: Final = "defaults"  # of the file
 OTHER_VARIABLES: Final = frozenset({"SEAWALL_WIRE", "SEAWALL_CONFIG"})  # read elsewhere, settings of nothing
 _SHORTEST: Final = 0.01  # seconds
+_PROXY_PROTOCOL: Final = "proxy-protocol"
 _PORT_SUFFIX: Final = re.compile(r"(.*):([0-9]*)", re.DOTALL)
 _ENGINE_URL: Final = re.compile(r"unix:///[!-~]+|(?:tcp|https?)://[!-.0-~]+(?::[0-9]{1,5})?/?")
 
@@ -94,9 +96,32 @@ def parse_address(text: str) -> Address:
     return (name, 0 if port == "0" else parse_port(port))
 
 
+def parse_listen(text: str) -> ListenAddress:
+    """An address, with `?proxy-protocol` behind it where a load balancer in front says whose a connection is."""
+    address, mark, option = text.strip().partition("?")
+    if mark and option.lower() != _PROXY_PROTOCOL:
+        raise InvalidValueError(
+            f"{shown(text)} has an unknown option {shown(option)}", f"the only one is ?{_PROXY_PROTOCOL}"
+        )
+    return ListenAddress(*parse_address(address), proxy_protocol=bool(mark))
+
+
 def parse_workers(text: str) -> int:
     """A number of processes; 0 for `auto`, one per core."""
     return 0 if text.strip().lower() == "auto" else integer(1, 1024)(text)
+
+
+def _between(lowest: int, highest: int) -> Callable[[str], int]:
+    """A parser of sizes in bytes within two bounds."""
+    parse_up_to = size(highest)
+
+    def parse(text: str) -> int:
+        count = parse_up_to(text)
+        if count < lowest:
+            raise InvalidValueError(f"{shown(text)} is too small", f"at least {lowest} bytes")
+        return count
+
+    return parse
 
 
 def parse_engine(text: str) -> str:
@@ -173,7 +198,7 @@ def _table(settings: Iterable[Setting]) -> dict[str, Setting]:
 
 SETTINGS: Final[Mapping[str, Setting]] = _table(
     (
-        _setting("listen", parse_address, (":8080",), "addresses to take requests at"),
+        _setting("listen", parse_listen, (":8080",), "addresses to take requests at; ?proxy-protocol is an option"),
         _setting(
             "admin",
             parse_address,
@@ -195,6 +220,27 @@ SETTINGS: Final[Mapping[str, Setting]] = _table(
         _setting("request-head-timeout", duration(_SHORTEST), "10s", "for a client to send the head of a request"),
         _setting("body-timeout", duration(_SHORTEST), "60s", "between two pieces of a request's body"),
         _setting("keep-alive-timeout", duration(_SHORTEST), "75s", "how long a client's idle connection is kept"),
+        _setting(
+            "min-rate", size(1 << 40), "500", "bytes a second below which a slow client is not waited for; 0: none"
+        ),
+        _setting(
+            "max-head", _between(1 << 10, 1 << 20), "32KiB", "largest head of a request; more is answered with 431"
+        ),
+        _setting(
+            "max-target", _between(1 << 8, 1 << 16), "8KiB", "longest target of a request; more is answered with 414"
+        ),
+        _setting("max-fields", integer(16, 256), "100", "most fields in a head; more is answered with 431"),
+        _setting(
+            "max-connections",
+            optional(integer(1, 1 << 30), "auto"),
+            "auto",
+            "clients at once; auto: by the descriptors",
+        ),
+        _setting(
+            "max-connections-per-client", optional(integer(1, 1 << 30)), "none", "connections at once from one address"
+        ),
+        _setting("forwarded", parse_boolean, "false", "send the field Forwarded (RFC 7239) to backends, too"),
+        _setting("request-id", parse_boolean, "true", "give each request an X-Request-Id"),
         _setting("default", parse_default, (), "defaults of service-level labels: KEY=VALUE", "defaults"),
         _setting(
             "policy",

@@ -22,7 +22,7 @@ def none(tmp_path: Path) -> Path:
 
 def test_nothing_given_is_the_defaults(tmp_path: Path) -> None:
     configuration = read({}, {}, none(tmp_path))
-    assert configuration.resolve().spec.listen == (("", 8080),)
+    assert configuration.resolve().spec.listen == (("", 8080, False),)
     assert configuration.problems == ()
     assert configuration.file == ""
 
@@ -51,7 +51,7 @@ def test_option_environment_labels_and_file_in_this_order(file: Path) -> None:
     environment = {"SEAWALL_LISTEN": ":82", "SEAWALL_ADMIN": ":83"}
     labels = {"seawall.proxy.listen": ":84", "seawall.proxy.admin": ":85", "seawall.proxy.drain": "6s"}
     spec = read({"listen": [":86"]}, environment, file).resolve(labels).spec
-    assert (spec.listen, spec.admin, spec.drain) == ((("", 86),), ("", 83), 6.0)
+    assert (spec.listen, spec.admin, spec.drain) == ((("", 86, False),), ("", 83), 6.0)
 
 
 def problem_of(configuration: Configuration) -> tuple[str, str]:

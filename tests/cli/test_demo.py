@@ -253,7 +253,7 @@ def test_configuration_is_that_of_run_with_static_backends() -> None:
     spec = configure([1, 2], ":80", "127.0.0.1:0", "random").spec
     assert spec.docker is None
     assert [claim.backend.key.port for claim in spec.backends] == [1, 2]
-    assert spec.listen == (("", 80), ("127.0.0.1", 0))
+    assert spec.listen == (("", 80, False), ("127.0.0.1", 0, False))
     assert spec.policy.value == "random"
 
 

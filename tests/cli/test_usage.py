@@ -14,6 +14,8 @@ OPTIONS = (
     *("--config", "--listen", "--admin", "--admin-token", "--workers", "--docker", "--no-docker", "--constraint"),
     *("--backend", "--expose-by-default", "--trusted-proxies", "--request-head-timeout", "--body-timeout"),
     *("--keep-alive-timeout", "--policy", "--default", "--drain", "--access-log", "--log-format"),
+    *("--min-rate", "--max-head", "--max-target", "--max-fields", "--max-connections", "--max-connections-per-client"),
+    *("--forwarded", "--request-id"),
 )
 COMMANDS = ("run", "check", "demo", "healthcheck", "version")
 

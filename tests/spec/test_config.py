@@ -41,7 +41,7 @@ def test_admin_listens_to_everybody_in_a_container_only() -> None:
 # every setting, from every place
 
 TEXTS: dict[str, tuple[str, str, Any]] = {
-    "listen": ("[::1]:80", "listen", (("::1", 80),)),
+    "listen": ("[::1]:80", "listen", (("::1", 80, False),)),
     "admin": ("localhost:0", "admin", ("localhost", 0)),
     "admin-token": ("s3cret", "admin_token", "s3cret"),
     "workers": ("1", "workers", 1),
@@ -58,6 +58,14 @@ TEXTS: dict[str, tuple[str, str, Any]] = {
     "drain": ("1m", "drain", 60.0),
     "access-log": ("json", "access_log", "json"),
     "log-format": ("text", "log_format", "text"),
+    "min-rate": ("1KiB", "min_rate", 1024),
+    "max-head": ("64KiB", "max_head", 65536),
+    "max-target": ("1KiB", "max_target", 1024),
+    "max-fields": ("50", "max_fields", 50),
+    "max-connections": ("9", "max_connections", 9),
+    "max-connections-per-client": ("3", "max_connections_per_client", 3),
+    "forwarded": ("true", "forwarded", True),
+    "request-id": ("false", "request_id", False),
 }
 
 
@@ -105,7 +113,7 @@ def test_place_goes_before_those_below_it(places: int, origin: str) -> None:
 
 def test_list_of_one_place_replaces_the_whole_list_of_the_next() -> None:
     outcome = resolved(environment={"SEAWALL_LISTEN": ":81, :82"}, document={"listen": [":83"]})
-    assert outcome.spec.listen == (("", 81), ("", 82))
+    assert outcome.spec.listen == (("", 81, False), ("", 82, False))
 
 
 def test_empty_list_in_the_file_is_a_list() -> None:
@@ -115,7 +123,7 @@ def test_empty_list_in_the_file_is_a_list() -> None:
 
 def test_option_not_given_leaves_the_next_place() -> None:
     outcome = resolved(cli={"listen": [], "drain": None}, document={"listen": [":83"], "drain": "1s"})
-    assert (outcome.spec.listen, outcome.spec.drain) == ((("", 83),), 1.0)
+    assert (outcome.spec.listen, outcome.spec.drain) == ((("", 83, False),), 1.0)
 
 
 def test_empty_variable_and_label_are_not_given() -> None:
@@ -254,11 +262,11 @@ def test_token_is_never_repeated() -> None:
 
 def test_bad_item_of_a_list_leaves_the_others() -> None:
     outcome = resolved(cli={"listen": [":81", "x", ":82"]})
-    assert (outcome.spec.listen, len(outcome.problems)) == ((("", 81), ("", 82)), 1)
+    assert (outcome.spec.listen, len(outcome.problems)) == ((("", 81, False), ("", 82, False)), 1)
 
 
 def test_address_given_twice_counts_once() -> None:
-    assert resolved(cli={"listen": [":81", ":81"]}).spec.listen == (("", 81),)
+    assert resolved(cli={"listen": [":81", ":81"]}).spec.listen == (("", 81, False),)
 
 
 def test_bad_value_is_a_problem_where_an_override_hides_it_too() -> None:

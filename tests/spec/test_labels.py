@@ -153,8 +153,8 @@ def test_every_service_level_key_is_kept() -> None:
             gateway_failures=4, server_errors=6, ratio=0.25, window=20.0, min_requests=5, open=1.0, max_open=1.0
         ),
         retry=RetrySpec(attempts=1, statuses=(503,), non_idempotent=True, body=1024, budget=0.1, try_timeout=2.0),
-        limit=LimitSpec(inflight=10, connections=20, queue=0, wait=0.0),
-        timeout=TimeoutSpec(connect=0.5, response=5.0, idle=6.0, keep_alive=7.0),
+        limit=LimitSpec(inflight=10, connections=20, queue=0, wait=0.0, body=2048),
+        timeout=TimeoutSpec(connect=0.5, response=5.0, idle=6.0, keep_alive=7.0, tunnel=8.0),
     )
 
 
@@ -196,10 +196,12 @@ EVERY_KEY = {
         "limit.connections": "20",
         "limit.queue": "0",
         "limit.wait": "0",
+        "limit.body": "2KiB",
         "timeout.connect": "500ms",
         "timeout.response": "5s",
         "timeout.idle": "6s",
         "timeout.keep-alive": "7s",
+        "timeout.tunnel": "8s",
     }.items()
 }
 
