@@ -58,10 +58,14 @@ class Failure(Enum):
     BAD_HOST = ("bad-host", 400, Blame.CLIENT, Sent.NOTHING)
     BAD_FRAMING = ("bad-framing", 400, Blame.CLIENT, Sent.NOTHING)
     BAD_BODY = ("bad-body", 400, Blame.CLIENT, Sent.ANSWERED)
+    BODY_TOO_LARGE = ("body-too-large", 413, Blame.CLIENT, Sent.ANSWERED)
     UNKNOWN_CODING = ("unknown-coding", 501, Blame.CLIENT, Sent.NOTHING)
     UNKNOWN_EXPECTATION = ("unknown-expectation", 417, Blame.CLIENT, Sent.NOTHING)
     METHOD_REFUSED = ("method-refused", 405, Blame.CLIENT, Sent.NOTHING)
+    BAD_PROXY_HEADER = ("bad-proxy-header", 400, Blame.CLIENT, Sent.NOTHING)
+    TUNNEL_IDLE = ("tunnel-idle", 504, Blame.NOBODY, Sent.ANSWERED)
     # the proxy itself
+    TOO_MANY_CONNECTIONS = ("too-many-connections", 503, Blame.NOBODY, Sent.NOTHING)
     SHUTDOWN = ("shutdown", 503, Blame.NOBODY, Sent.ANSWERED)
 
     def __init__(self, label: str, status: int, blame: Blame, sent: Sent) -> None:

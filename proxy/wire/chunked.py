@@ -1,7 +1,7 @@
 """The chunked coding, both ways (RFC 9112 section 7.1).
 
 Chunks that come in are taken apart and go out as chunks of our own, so that sizes, extensions and line ends that
-parsers disagree on never pass. Trailers are checked, limited and left out.
+parsers disagree on never pass. Trailers are checked and limited; whoever encodes decides whether they go on.
 """
 
 import re
@@ -10,6 +10,15 @@ from typing import Final
 from proxy.wire import grammar
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
+
+# RFC 9110 section 6.5.1: what frames, routes, authenticates or describes a message has no effect behind it, and must
+# not have one on a recipient that merges trailers into the head.
+_NEVER_TRAILERS: Final = frozenset(
+    b"connection content-encoding content-length content-range content-type keep-alive proxy-connection te trailer "
+    b"transfer-encoding upgrade authorization cookie expect forwarded host location max-forwards proxy-authenticate "
+    b"proxy-authorization range set-cookie via www-authenticate x-real-ip x-request-id".split()
+)
+_FORWARDED: Final = b"x-forwarded-"
 
 _MAX_EXTENSION: Final = 256  # bytes in a size line beside the digits
 # RFC 9112 section 7.1.1; whitespace before the semicolon is "bad whitespace" and accepted only there.
@@ -27,13 +36,19 @@ def encode(pieces: list[bytes]) -> bytes:
     return b"".join((b"%x\r\n" % size, *pieces, b"\r\n"))
 
 
+def last_chunk(trailers: list[bytes]) -> bytes:
+    """The end of a body, with these field lines behind it."""
+    return b"".join((b"0\r\n", *(line + b"\r\n" for line in trailers), b"\r\n")) if trailers else LAST_CHUNK
+
+
 class ChunkedDecoder:
     """Takes a chunked body apart, split anywhere, in time linear in its bytes.
 
-    After `feed` returned pieces, `done` says whether the body is complete and `rest` holds what came behind it.
+    After `feed` returned pieces, `done` says whether the body is complete, `trailers` holds the field lines that may
+    follow it, without their line ends, and `rest` what came behind it.
     """
 
-    __slots__ = ("_left", "_line", "_overhead", "_state", "done", "rest")
+    __slots__ = ("_left", "_line", "_overhead", "_state", "done", "rest", "trailers")
 
     def __init__(self) -> None:
         self._state = _SIZE
@@ -42,6 +57,7 @@ class ChunkedDecoder:
         self._overhead = 0  # of extensions, then of trailers, in bytes over the whole body
         self.done = False
         self.rest = b""
+        self.trailers: list[bytes] = []
 
     def feed(self, data: bytes) -> list[bytes] | None:
         """The pieces of content in `data`, or None when it is malformed and the connection cannot be read on."""
@@ -94,7 +110,12 @@ class ChunkedDecoder:
             self._state = _DONE
             return True
         self._overhead += len(line) + 2
-        return self._overhead <= grammar.MAX_TRAILERS and _TRAILER_LINE.fullmatch(line) is not None
+        if self._overhead > grammar.MAX_TRAILERS or _TRAILER_LINE.fullmatch(line) is None:
+            return False
+        name = line[: line.find(b":")].lower()
+        if name not in _NEVER_TRAILERS and name[:12] != _FORWARDED:
+            self.trailers.append(line)
+        return True
 
     def _on_size(self, line: bytes) -> bool:
         match = _SIZE_LINE.fullmatch(line)

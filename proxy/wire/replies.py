@@ -17,7 +17,9 @@ _TEXT: Final = {
     Failure.CONNECT_TIMEOUT: "the backend did not accept a connection in time",
     Failure.RESPONSE_TIMEOUT: "the backend did not answer in time",
     Failure.BAD_RESPONSE: "the backend sent something that is not HTTP/1.1",
-    Failure.METHOD_REFUSED: "CONNECT is not served here",
+    Failure.METHOD_REFUSED: "this method is not served here",
+    Failure.BODY_TOO_LARGE: "the body is larger than this service takes",
+    Failure.TOO_MANY_CONNECTIONS: "too many connections are open",
     Failure.SHUTDOWN: "this proxy is shutting down",
 }
 
@@ -51,8 +53,26 @@ class Reply:
 _REPLIES: Final = {failure: Reply(failure) for failure in Failure}
 
 
+_ALLOWED: Final = (
+    b"HTTP/1.1 200 OK\r\nServer: seawall\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+    b"Content-Length: 0\r\n"
+)
+
+
+def options_reply(date: bytes, minor: int, stays: bool) -> bytes:
+    """The whole response to an OPTIONS whose Max-Forwards ends here (RFC 9110 section 7.6.2)."""
+    return b"".join((_ALLOWED, b"Date: ", date, b"\r\n", _connection(minor, stays), b"\r\n"))
+
+
 def reply(failure: Failure, date: bytes, minor: int, stays: bool, head_only: bool) -> bytes:
     """The whole response for a failure; `minor` is the client's HTTP/1.x version, `stays` keeps its connection."""
     made = _REPLIES[failure]
-    connection = b"" if stays and minor == 1 else b"Connection: keep-alive\r\n" if stays else b"Connection: close\r\n"
-    return b"".join((made.head, b"Date: ", date, b"\r\n", connection, b"\r\n", b"" if head_only else made.body))
+    body = b"" if head_only else made.body
+    return b"".join((made.head, b"Date: ", date, b"\r\n", _connection(minor, stays), b"\r\n", body))
+
+
+def _connection(minor: int, stays: bool) -> bytes:
+    """The Connection field, where what it says is not the version's own rule (RFC 9112 section 9.3)."""
+    if not stays:
+        return b"Connection: close\r\n"
+    return b"" if minor == 1 else b"Connection: keep-alive\r\n"

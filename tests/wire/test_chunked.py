@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.wire.chunked import ChunkedDecoder, encode
+from proxy.wire.chunked import LAST_CHUNK, ChunkedDecoder, encode, last_chunk
 
 GOOD = {
     "one chunk": (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
@@ -74,6 +74,18 @@ def test_what_comes_behind_the_body_is_left() -> None:
     result = decode(b"1\r\na\r\n0\r\n\r\nGET / HTTP/1.1")
     assert result is not None
     assert result[1].rest == b"GET / HTTP/1.1"
+
+
+def test_31_trailers_are_kept_but_for_those_that_frame_route_or_authenticate() -> None:
+    never = b"Content-Length: 1\r\nTransfer-Encoding: x\r\nhOST: a\r\nX-Forwarded-For: b\r\nAuthorization: c\r\nCookie: d\r\n"
+    result = decode(b"0\r\nA: b\r\n" + never + b"a: c\r\n\r\n")
+    assert result is not None
+    assert result[1].trailers == [b"A: b", b"a: c"]
+    assert last_chunk(result[1].trailers) == b"0\r\nA: b\r\na: c\r\n\r\n"
+
+
+def test_31_body_without_trailers_ends_as_always() -> None:
+    assert last_chunk([]) == LAST_CHUNK
 
 
 def test_36_a_body_cut_short_is_not_done() -> None:

@@ -5,7 +5,7 @@ import pytest
 from proxy.failure import Failure
 from proxy.wire.codec import parse_response
 from proxy.wire.head import ResponseHead
-from proxy.wire.replies import reply
+from proxy.wire.replies import options_reply, reply
 from tests.wire.test_response import GET
 
 pytestmark = pytest.mark.usefixtures("codec")
@@ -26,6 +26,12 @@ def test_reply_is_a_whole_response_that_names_its_failure(failure: Failure) -> N
 
 def test_60_reply_to_head_has_no_body() -> None:
     assert reply(Failure.NO_BACKEND, b"now", 1, True, True).endswith(b"\r\n\r\n")
+
+
+def test_22_answer_to_options_that_ends_here_is_whole() -> None:
+    assert options_reply(b"now", 1, stays=True).endswith(b"Content-Length: 0\r\nDate: now\r\n\r\n")
+    assert b"\r\nConnection: close\r\n" in options_reply(b"now", 1, stays=False)
+    assert b"\r\nConnection: keep-alive\r\n" in options_reply(b"now", 0, stays=True)
 
 
 def test_no_backend_says_when_to_come_again() -> None:
