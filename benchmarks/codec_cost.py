@@ -11,15 +11,18 @@ from typing import Final
 from benchmarks.happy_path_cost import REQUEST, RESPONSE_HEAD
 from proxy.wire import compiled, reference
 from proxy.wire.head import RequestHead
-from proxy.wire.peer import Peer
+from proxy.wire.peer import Peer, Rules
 
-CLIENT: Final = Peer(b"192.0.2.7")
-TRUSTED: Final = Peer(b"10.0.0.1", trusted=True)
+RULES: Final = Rules(request_ids=b"0123456789abcdef")
+CLIENT: Final = Peer(b"192.0.2.7", rules=RULES)
+TRUSTED: Final = Peer(b"10.0.0.1", trusted=True, rules=RULES)
+ANONYMOUS: Final = Peer(b"192.0.2.7")
 DATE: Final = b"Wed, 25 Nov 2026 05:00:00 GMT"
 CODECS: Final = {"reference": reference, "compiled": compiled}
 
 REQUESTS: Final = {
     "a browser's, 13 fields": (REQUEST, CLIENT),
+    "the same, no id made": (REQUEST, ANONYMOUS),
     "the same from a trusted proxy": (
         REQUEST[:-2] + b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.example\r\n\r\n",
         TRUSTED,
@@ -54,7 +57,7 @@ def cost(call: Callable[[], object], rounds: int = 31) -> float:
 
 def request_cost(codec: ModuleType, raw: bytes, peer: Peer) -> float:
     parse = codec.parse_request
-    return cost(lambda: parse(raw, peer))
+    return cost(lambda: parse(raw, peer, 1))
 
 
 def response_cost(codec: ModuleType, raw: bytes, request: RequestHead) -> float:
@@ -63,7 +66,7 @@ def response_cost(codec: ModuleType, raw: bytes, request: RequestHead) -> float:
 
 
 def main() -> None:
-    asked = reference.parse_request(REQUEST, CLIENT)
+    asked = reference.parse_request(REQUEST, CLIENT, 1)
     assert isinstance(asked, RequestHead)
     empty = cost(lambda: None)  # what calling costs, taken off
     print(f"{'':50}" + "".join(f"{name:>12}" for name in CODECS))

@@ -20,7 +20,7 @@ from proxy.spec.route import EVERYTHING, RouteSpec
 from proxy.spec.service import BackendKey, BackendSpec, ServiceSpec
 from proxy.wire.codec import IMPLEMENTATION, parse_request, parse_response
 from proxy.wire.head import RequestHead, ResponseHead
-from proxy.wire.peer import Peer
+from proxy.wire.peer import Peer, Rules
 from tests.support.fake_transport import FakeTransport
 
 REQUEST = "\r\n".join(
@@ -96,10 +96,10 @@ def serve(rounds: int) -> float:
 
 def parse(rounds: int) -> float:
     """Seconds for the two heads alone."""
-    peer = Peer(b"192.0.2.7")
+    peer = Peer(b"192.0.2.7", rules=Rules(request_ids=b"0123456789abcdef"))
     began = time.perf_counter()
     for _ in range(rounds):
-        head = parse_request(REQUEST, peer)
+        head = parse_request(REQUEST, peer, 1)
         assert isinstance(head, RequestHead)
         assert isinstance(parse_response(RESPONSE_HEAD, head, True, b""), ResponseHead)
     return time.perf_counter() - began

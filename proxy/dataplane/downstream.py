@@ -259,7 +259,7 @@ class Downstream(asyncio.Protocol):
                 if split is None:
                     return
                 raw, data = split
-            head = parse_request(raw, self._peer)
+            head = parse_request(raw, self._peer, 0)
             if isinstance(head, Failure):
                 self._refuse(head)
                 return

@@ -18,7 +18,7 @@ from proxy.wire.peer import Peer
 
 VARIABLE: Final = "SEAWALL_WIRE"
 
-ParseRequest: TypeAlias = Callable[[bytes, Peer], RequestHead | Failure]
+ParseRequest: TypeAlias = Callable[[bytes, Peer, int], RequestHead | Failure]
 ParseResponse: TypeAlias = Callable[[bytes, RequestHead, bool, bytes], ResponseHead | Failure]
 
 

@@ -10,21 +10,21 @@ none a byte read or written out of bounds.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyTypeObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp
 
-from proxy.wire.head_fields cimport CHUNKED, MAX_FIELDS, UNTIL_CLOSE, Fields, begin
+from proxy.wire.head_fields cimport CHUNKED, UNTIL_CLOSE, Fields, begin
 from proxy.wire.objects cimport (
     PeerSlots, PyType_GenericAlloc, RequestSlots, ResponseSlots,
-    bytes_in, check_layout, held, lowered, object_in, path_of, slice_of, slots_of, span_of, written,
+    bytes_in, check_layout, held, lowered, numbered, object_in, path_of, slice_of, slots_of, span_of, written,
 )
 from proxy.wire.octets cimport (
-    ADDRESS, AUTHORITY, CLASSES, HOST, NAME, TARGET, TEXT, UNDERSCORE, ZONE, Line, Octets, Span, Spans,
+    ADDRESS, AUTHORITY, CLASSES, HOST, MOST_FIELDS, NAME, TARGET, TEXT, UNDERSCORE, ZONE, Line, Octets, Span, Spans,
     add, add_all, add_span, add_words, clear, read_line,
 )
 from proxy.wire.request_scan cimport (
-    FINE, MAX_TARGET, Destination, Refusal, RequestLine,
-    compose_request, compose_tail, read_destination, read_request_fields, read_request_line,
+    FINE, MAX_REQUEST_ID, Destination, Refusal, RequestLine,
+    compose_request, compose_tail, has_good_id, read_destination, read_request_fields, read_request_line,
 )
 from proxy.wire.response_scan cimport compose_framing, read_response_fields, read_status_line
 
@@ -45,12 +45,14 @@ cdef tuple FAILURES = (  # in the order of Refusal
     Failure.UNKNOWN_EXPECTATION, Failure.BAD_TARGET, Failure.BAD_HOST,
 )
 cdef object BAD_RESPONSE = Failure.BAD_RESPONSE
+cdef int MAX_FIELDS = grammar.MAX_FIELDS  # of responses
 
 
 cdef int classify() except -1:
     """Fill the table of byte classes from the grammar, and make sure that its limits are those of the build."""
     cdef int octet
-    if (MAX_FIELDS, MAX_TARGET) != (grammar.MAX_FIELDS, grammar.MAX_TARGET) or grammar.MAX_LENGTH != (1 << 63) - 1:
+    limits = (grammar.MOST_FIELDS, grammar.MAX_REQUEST_ID, grammar.MAX_LENGTH)
+    if limits != (MOST_FIELDS, MAX_REQUEST_ID, (1 << 63) - 1) or not 1 <= MAX_FIELDS <= MOST_FIELDS:
         raise ImportError("the compiled codec was built for other limits")
     for octet in range(256):
         one = bytes((octet,))
@@ -71,7 +73,7 @@ cdef int classify() except -1:
 classify()
 
 
-def parse_request(bytes raw not None, peer):
+def parse_request(bytes raw not None, peer, uint64_t number):
     """See proxy.wire.request.parse_request."""
     cdef Octets start = <Octets>PyBytes_AS_STRING(raw)
     cdef Octets end = start + PyBytes_GET_SIZE(raw)
@@ -79,14 +81,15 @@ def parse_request(bytes raw not None, peer):
     cdef bytes tail = bytes_in(slots.tail)
     cdef bytes address = bytes_in(slots.address)
     cdef bytes scheme = bytes_in(slots.scheme)
+    cdef bytes request_id = bytes_in(slots.request_ids)
     cdef bint trusted = object_in(slots.trusted)
     cdef RequestLine line
     cdef Fields fields
     cdef Destination to
     cdef Spans text
-    cdef Refusal refusal = read_request_line(&line, start, end)
+    cdef Refusal refusal = read_request_line(&line, start, end, object_in(slots.max_target))
     if refusal == FINE:
-        begin(&fields)
+        begin(&fields, object_in(slots.max_fields))
         refusal = read_request_fields(&fields, line.next, end, trusted)
     if refusal == FINE:
         refusal = read_destination(&to, &line, &fields)
@@ -97,12 +100,16 @@ def parse_request(bytes raw not None, peer):
         if named:
             drop_named(&fields.kept, named)
     clear(&text)
-    compose_request(&text, &line, &fields, &to)
+    if has_good_id(&fields):
+        request_id = slice_of(fields.request_id)
+    elif request_id:
+        request_id = numbered(request_id, number)
+    compose_request(&text, &line, &fields, &to, span_of(request_id))
     if fields.chain.count or fields.claimed_proto.length:
         compose_tail(&text, &fields, span_of(address), span_of(scheme))
     else:
         add_span(&text, span_of(tail))
-    return new_request_head(&line, &fields, &to, written(&text), raw)
+    return new_request_head(&line, &fields, &to, written(&text), raw, request_id)
 
 
 def parse_response(bytes raw not None, request, bint client_stays, bytes date not None):
@@ -119,7 +126,7 @@ def parse_response(bytes raw not None, request, bint client_stays, bytes date no
     cdef Octets next = NULL
     cdef Fields fields
     cdef Spans text
-    begin(&fields)
+    begin(&fields, MAX_FIELDS)
     if not read_status_line(start, end, &minor, &status, &next) or not read_response_fields(&fields, next, end, minor):
         return BAD_RESPONSE
     if fields.names_fields:
@@ -174,7 +181,10 @@ cdef tuple METHODS = (b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"O
 
 check_layout(
     RequestHead,
-    ("body", "expects_continue", "forward", "host", "method", "minor", "path", "persistent", "raw", "target"),
+    (
+        "body", "expects_continue", "forward", "host", "method", "minor", "path", "persistent", "raw", "request_id",
+        "target",
+    ),
     sizeof(RequestSlots),
 )
 check_layout(
@@ -182,7 +192,9 @@ check_layout(
     ("body", "forward", "keep_alive", "keeps_client", "persistent", "rechunk", "status"),
     sizeof(ResponseSlots),
 )
-check_layout(Peer, ("address", "scheme", "tail", "trusted"), sizeof(PeerSlots))
+check_layout(
+    Peer, ("address", "max_fields", "max_target", "request_ids", "scheme", "tail", "trusted"), sizeof(PeerSlots)
+)
 
 
 cdef inline bytes method_of(Span span):
@@ -193,7 +205,9 @@ cdef inline bytes method_of(Span span):
     return slice_of(span)
 
 
-cdef object new_request_head(RequestLine* line, Fields* fields, Destination* to, bytes forward, bytes raw):
+cdef object new_request_head(
+    RequestLine* line, Fields* fields, Destination* to, bytes forward, bytes raw, bytes request_id
+):
     cdef bytes target = slice_of(to.target)
     if to.lacks_slash:
         target = b"/" + target
@@ -213,6 +227,7 @@ cdef object new_request_head(RequestLine* line, Fields* fields, Destination* to,
     slots.expects_continue = held(True if fields.expects and line.minor else False)
     slots.forward = held(forward)
     slots.raw = held(raw)
+    slots.request_id = held(request_id)
     return head
 
 

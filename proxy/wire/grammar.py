@@ -6,9 +6,14 @@ from typing import Final
 MAX_HEAD: Final = 32 * 1024  # bytes, start line and empty line included
 MAX_TARGET: Final = 8 * 1024
 MAX_FIELDS: Final = 100
+MOST_TARGET: Final = 64 * 1024  # that rules may allow requests
+MOST_FIELDS: Final = 256
 MAX_TRAILERS: Final = 8 * 1024
 MAX_INTERIM: Final = 32  # 1xx responses to one request
 MAX_LENGTH: Final = 2**63 - 1
+MAX_REQUEST_ID: Final = 128  # bytes of one that a trusted peer made
+
+REQUEST_IDS: Final = re.compile(rb"(?:[0-9a-f]{16})?")  # what the ids of one process begin with
 
 TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9112 section 3.2.1; 8-bit bytes are no part of a URI but ordinary on the wire: they pass unchanged. No "#".

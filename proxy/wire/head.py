@@ -21,7 +21,8 @@ class RequestHead:
 
     `target` is in origin-form or `*`, `path` is its part before the query, both exactly as sent. `host` is lower case
     without its port, empty for HTTP/1.0 without Host. `body` is the Content-Length in bytes, 0 for none, or CHUNKED.
-    `forward` is the whole head to send upstream, its empty line included. `raw` is the head as it came.
+    `forward` is the whole head to send upstream, its empty line included, and `request_id` the id it carries, empty for
+    none. `raw` is the head as it came.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class RequestHead:
         "path",
         "persistent",
         "raw",
+        "request_id",
         "target",
     )
 
@@ -49,6 +51,7 @@ class RequestHead:
         expects_continue: bool,
         forward: bytes,
         raw: bytes,
+        request_id: bytes = b"",
     ) -> None:
         self.method = method
         self.target = target
@@ -60,6 +63,7 @@ class RequestHead:
         self.expects_continue = expects_continue
         self.forward = forward
         self.raw = raw
+        self.request_id = request_id
 
     def field_values(self, name: bytes) -> list[bytes]:
         """The values of every field line called `name` (lower case). Walks the head: not for the happy path."""

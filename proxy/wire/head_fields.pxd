@@ -8,16 +8,15 @@ cdef enum:
     CHUNKED = -1
     UNTIL_CLOSE = -2
 
-    MAX_FIELDS = 100
-
 
 cdef enum Role:  # what becomes of a field line
-    KEPT, DROPPED, CONNECTION, KEEP_ALIVE, LENGTH, CODING, HOST_NAME, EXPECT, CLAIM, DATE
+    KEPT, DROPPED, CONNECTION, KEEP_ALIVE, LENGTH, CODING, HOST_NAME, EXPECT, REQUEST_ID, CLAIM, DATE
 
 
 cdef struct Fields:  # what the field lines of one head say, and the lines that pass on
     Spans kept
     int count
+    int most  # that there may be
     bint closes
     bint keeps_alive
     bint names_fields  # Connection has other members than those two
@@ -33,15 +32,18 @@ cdef struct Fields:  # what the field lines of one head say, and the lines that 
     Spans chain  # X-Forwarded-For of a trusted peer, a comma behind each value
     Span claimed_proto
     Span claimed_host
+    int request_ids  # of a trusted peer
+    Span request_id
     # of responses
     bint dated
     int keep_alive  # seconds, -1 when it does not say
 
 
-cdef inline void begin(Fields* fields) noexcept:
+cdef inline void begin(Fields* fields, int most) noexcept:
     clear(&fields.kept)
     clear(&fields.chain)
-    fields.count = fields.hosts = 0
+    fields.most = most
+    fields.count = fields.hosts = fields.request_ids = 0
     fields.closes = fields.keeps_alive = fields.names_fields = False
     fields.has_length = fields.chunked = fields.expects = fields.dated = False
     fields.host.length = fields.claimed_proto.length = fields.claimed_host.length = 0

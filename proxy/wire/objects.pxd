@@ -8,7 +8,8 @@ lie where they are written.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
-from libc.string cimport memchr
+from libc.stdint cimport uint64_t
+from libc.string cimport memchr, memcpy
 
 from proxy.wire.octets cimport Octets, Span, Spans, write
 
@@ -37,6 +38,7 @@ cdef struct RequestSlots:
     PyObject* path
     PyObject* persistent
     PyObject* raw
+    PyObject* request_id
     PyObject* target
 
 cdef struct ResponseSlots:
@@ -52,6 +54,9 @@ cdef struct ResponseSlots:
 cdef struct PeerSlots:
     PyObject head
     PyObject* address
+    PyObject* max_fields
+    PyObject* max_target
+    PyObject* request_ids
     PyObject* scheme
     PyObject* tail
     PyObject* trusted
@@ -118,6 +123,20 @@ cdef inline Span span_of(bytes text) noexcept:
 
 cdef inline bytes slice_of(Span span):
     return PyBytes_FromStringAndSize(<char*>span.start, span.length)
+
+
+cdef inline bytes numbered(bytes prefix, uint64_t number):
+    """The prefix and the number's 16 hex digits."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(prefix)
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, size + 16)
+    cdef char* text = PyBytes_AS_STRING(made)
+    cdef const char* digits = b"0123456789abcdef"
+    cdef Py_ssize_t at
+    memcpy(text, PyBytes_AS_STRING(prefix), size)
+    for at in range(size + 15, size - 1, -1):
+        text[at] = digits[number & 15]
+        number >>= 4
+    return made
 
 
 cdef inline bytes lowered(Span span):

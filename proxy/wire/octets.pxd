@@ -24,7 +24,8 @@ cdef enum:
     ZONE = 64  # the zone of one
     AUTHORITY = 128  # what ends only with the path of absolute-form; whether it is a host is asked later
 
-    CAPACITY = 352  # spans: 100 kept lines, 2 * 100 of X-Forwarded-For and its commas, and ours
+    MOST_FIELDS = 256
+    CAPACITY = 2 * MOST_FIELDS + 64  # spans: a claim and its comma of each line, and ours
 
 
 cdef struct Span:

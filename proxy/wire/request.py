@@ -13,7 +13,7 @@ from proxy.wire.head import CHUNKED, RequestHead
 from proxy.wire.peer import Peer
 
 # What becomes of a field line. Lines without an entry are end-to-end and pass as they came.
-_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _CLAIM = range(7)
+_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _REQUEST_ID, _CLAIM = range(8)
 
 _ROLES: Final = {
     b"host": _HOST,
@@ -25,6 +25,7 @@ _ROLES: Final = {
     b"proxy-connection": _DROP,
     b"te": _DROP,
     b"upgrade": _DROP,
+    b"x-request-id": _REQUEST_ID,
     b"forwarded": _CLAIM,
     b"x-real-ip": _CLAIM,
 }
@@ -38,8 +39,11 @@ _FORWARDED_HOST: Final = b"x-forwarded-host"
 _FORWARDED_PROTO: Final = b"x-forwarded-proto"
 
 
-def parse_request(raw: bytes, peer: Peer) -> RequestHead | Failure:
-    """Read one head, from its method to its empty line, as sent by `peer`."""
+def parse_request(raw: bytes, peer: Peer, number: int) -> RequestHead | Failure:
+    """Read one head, from its method to its empty line, as sent by `peer`.
+
+    `number` tells this request from all others of the process, from 0 to 2^64 - 1; its id ends with it.
+    """
     line_end = raw.find(b"\r\n")
     if line_end < 0:
         return Failure.BAD_REQUEST_LINE
@@ -51,26 +55,26 @@ def parse_request(raw: bytes, peer: Peer) -> RequestHead | Failure:
         return Failure.BAD_VERSION if version[:5] == b"HTTP/" else Failure.BAD_REQUEST_LINE
     if grammar.TOKEN.fullmatch(method) is None:
         return Failure.BAD_REQUEST_LINE
-    if len(target) > grammar.MAX_TARGET:
+    if len(target) > peer.max_target:
         return Failure.TARGET_TOO_LONG
     if method == b"CONNECT":
         return Failure.METHOD_REFUSED
     if not are_valid_fields(raw[line_end:]):
         return Failure.BAD_FIELD
     lines = raw.split(b"\r\n")
-    if len(lines) - 3 > grammar.MAX_FIELDS:
+    if len(lines) - 3 > peer.max_fields:
         return Failure.TOO_MANY_FIELDS
     fields = _Fields(peer.trusted)
     failure = fields.read(lines)
     if failure is not None:
         return failure
-    return _finish(raw, method, target, version == b"HTTP/1.1", fields, peer)
+    return _finish(raw, method, target, version == b"HTTP/1.1", fields, peer, number)
 
 
 class _Fields:
     """What the field lines of one request say, and the lines that pass on."""
 
-    __slots__ = ("chunked", "claims", "connection", "expects", "hosts", "kept", "length", "trusted")
+    __slots__ = ("chunked", "claims", "connection", "expects", "hosts", "kept", "length", "request_ids", "trusted")
 
     def __init__(self, trusted: bool) -> None:
         self.trusted = trusted
@@ -78,6 +82,7 @@ class _Fields:
         self.hosts: list[bytes] = []
         self.connection: list[bytes] = []
         self.claims: list[tuple[bytes, bytes]] = []  # of trusted peers only
+        self.request_ids: list[bytes] = []  # likewise
         self.length = b""
         self.chunked = False
         self.expects = False
@@ -118,6 +123,9 @@ class _Fields:
             if value.lower() != b"100-continue":
                 return Failure.UNKNOWN_EXPECTATION
             self.expects = True
+        elif role == _REQUEST_ID:
+            if self.trusted:
+                self.request_ids.append(value)
         elif role == _CLAIM:
             self._claim(name, line)
         return None
@@ -160,7 +168,7 @@ def named_fields(options: list[bytes]) -> set[bytes]:
 
 
 def _finish(
-    raw: bytes, method: bytes, target: bytes, is_http11: bool, fields: _Fields, peer: Peer
+    raw: bytes, method: bytes, target: bytes, is_http11: bool, fields: _Fields, peer: Peer, number: int
 ) -> RequestHead | Failure:
     """Judge what needs the whole head (target, Host, framing) and write the head to forward."""
     if fields.chunked and (fields.length or not is_http11):
@@ -180,6 +188,7 @@ def _finish(
     host = grammar.host_of(authority)
     if host is None or (is_http11 and not host):
         return Failure.BAD_HOST
+    request_id = _request_id(fields.request_ids, peer, number)
     return RequestHead(
         method,
         target,
@@ -189,9 +198,17 @@ def _finish(
         b"close" not in fields.connection if is_http11 else b"keep-alive" in fields.connection,
         CHUNKED if fields.chunked else int(fields.length or 0),
         fields.expects and is_http11,
-        _forward(method, target, authority, is_http11, fields, peer),
+        _forward(method, target, authority, is_http11, fields, peer, request_id),
         raw,
+        request_id,
     )
+
+
+def _request_id(claimed: list[bytes], peer: Peer, number: int) -> bytes:
+    """The one id that a trusted peer gave, else one of ours, else none."""
+    if len(claimed) == 1 and 0 < len(claimed[0]) <= grammar.MAX_REQUEST_ID:
+        return claimed[0]
+    return peer.request_ids and b"%b%016x" % (peer.request_ids, number)
 
 
 def _authority(hosts: list[bytes], is_http11: bool) -> bytes | Failure:
@@ -214,7 +231,9 @@ def _absolute(method: bytes, target: bytes) -> tuple[bytes, bytes] | Failure:
     return rest if rest[:1] == b"/" else b"/" + rest, match[1]
 
 
-def _forward(method: bytes, target: bytes, authority: bytes, is_http11: bool, fields: _Fields, peer: Peer) -> bytes:
+def _forward(
+    method: bytes, target: bytes, authority: bytes, is_http11: bool, fields: _Fields, peer: Peer, request_id: bytes
+) -> bytes:
     lines = [method + b" " + target + b" HTTP/1.1", b"Host: " + authority]
     lines += fields.kept
     if fields.expects and is_http11:
@@ -223,6 +242,8 @@ def _forward(method: bytes, target: bytes, authority: bytes, is_http11: bool, fi
         lines.append(b"Content-Length: " + fields.length)
     elif fields.chunked:
         lines.append(b"Transfer-Encoding: chunked")
+    if request_id:
+        lines.append(b"X-Request-Id: " + request_id)
     if fields.claims:
         lines.append(_trusted_tail(authority, fields.claims, peer))
     else:

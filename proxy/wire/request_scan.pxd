@@ -3,7 +3,7 @@
 from libc.string cimport memchr, memcmp
 
 from proxy.wire.head_fields cimport (
-    CLAIM, CODING, CONNECTION, DROPPED, EXPECT, HOST_NAME, KEEP_ALIVE, KEPT, LENGTH, MAX_FIELDS, Fields, Role,
+    CLAIM, CODING, CONNECTION, DROPPED, EXPECT, HOST_NAME, KEEP_ALIVE, KEPT, LENGTH, REQUEST_ID, Fields, Role,
     common_role, keep, read_length, read_options,
 )
 from proxy.wire.octets cimport (
@@ -12,7 +12,7 @@ from proxy.wire.octets cimport (
 )
 
 cdef enum:
-    MAX_TARGET = 8192
+    MAX_REQUEST_ID = 128
 
 cdef enum Refusal:
     FINE, BAD_REQUEST_LINE, BAD_VERSION, TARGET_TOO_LONG, METHOD_REFUSED, BAD_FIELD, TOO_MANY_FIELDS, BAD_FRAMING
@@ -26,7 +26,7 @@ cdef struct RequestLine:
     Octets next
 
 
-cdef inline Refusal read_request_line(RequestLine* line, Octets start, Octets end) noexcept:
+cdef inline Refusal read_request_line(RequestLine* line, Octets start, Octets end, int max_target) noexcept:
     cdef Octets stop = <Octets>memchr(start, c"\r", end - start) if end > start else NULL
     cdef Octets second, version
     while stop != NULL and not is_line_end(stop, end):
@@ -50,7 +50,7 @@ cdef inline Refusal read_request_line(RequestLine* line, Octets start, Octets en
     line.minor = version[7] - c"0"
     if not line.method.length or skip(start, second, NAME) != second:
         return BAD_REQUEST_LINE
-    if line.target.length > MAX_TARGET:
+    if line.target.length > max_target:
         return TARGET_TOO_LONG
     return METHOD_REFUSED if line.method.length == 7 and not memcmp(start, b"CONNECT", 7) else FINE
 
@@ -63,6 +63,8 @@ cdef inline Role request_role(Octets name, Py_ssize_t length) noexcept:
         return EXPECT if spells(name, length, b"expect") else KEPT
     if length == 9:
         return CLAIM if spells(name, length, b"forwarded") or spells(name, length, b"x-real-ip") else KEPT
+    if length == 12 and spells(name, length, b"x-request-id"):
+        return REQUEST_ID
     role = common_role(name, length)
     if role == KEPT and begins(name, length, b"x-forwarded-"):
         return CLAIM
@@ -133,6 +135,9 @@ cdef inline Refusal take_request_field(Fields* fields, Line* line, bint trusted)
         if not spells(value.start, value.length, b"100-continue"):
             return UNKNOWN_EXPECTATION
         fields.expects = True
+    elif role == REQUEST_ID and trusted:
+        fields.request_ids += 1
+        fields.request_id = value
     elif role == CLAIM and trusted:
         take_claim(fields, line, value)
     return FINE
@@ -147,11 +152,11 @@ cdef inline Refusal read_request_fields(Fields* fields, Octets at, Octets end, b
             return BAD_FIELD
         at = line.next
         fields.count += 1
-        if refusal == FINE and fields.count <= MAX_FIELDS:
+        if refusal == FINE and fields.count <= fields.most:
             refusal = take_request_field(fields, &line, trusted)
     if end - at != 2:
         return BAD_FIELD
-    return refusal if fields.count <= MAX_FIELDS else TOO_MANY_FIELDS
+    return refusal if fields.count <= fields.most else TOO_MANY_FIELDS
 
 
 cdef struct Destination:  # where a request goes
@@ -250,6 +255,11 @@ cdef inline Refusal read_destination(Destination* to, RequestLine* line, Fields*
     return FINE
 
 
+cdef inline bint has_good_id(Fields* fields) noexcept:
+    """Whether a trusted peer gave one id that can be kept."""
+    return fields.request_ids == 1 and 0 < fields.request_id.length <= MAX_REQUEST_ID
+
+
 cdef inline bint is_plain_host(Line* line, Span value) noexcept:
     """Whether a Host line is spelled as we spell it, so that it can pass with its neighbours."""
     return (
@@ -258,7 +268,9 @@ cdef inline bint is_plain_host(Line* line, Span value) noexcept:
     )
 
 
-cdef inline void compose_request(Spans* text, RequestLine* line, Fields* fields, Destination* to) noexcept:
+cdef inline void compose_request(
+    Spans* text, RequestLine* line, Fields* fields, Destination* to, Span request_id
+) noexcept:
     """Note the head to forward, up to where the tail of a peer follows."""
     cdef Line* host = &fields.host_line
     if to.is_absolute or line.minor == 0:
@@ -284,6 +296,10 @@ cdef inline void compose_request(Spans* text, RequestLine* line, Fields* fields,
         add_words(text, b"\r\n")
     elif fields.chunked:
         add_words(text, b"Transfer-Encoding: chunked\r\n")
+    if request_id.length:
+        add_words(text, b"X-Request-Id: ")
+        add_span(text, request_id)
+        add_words(text, b"\r\n")
     add_words(text, b"X-Forwarded-Host: ")
     add_span(text, fields.claimed_host if fields.claimed_host.length else to.authority)
     add_words(text, b"\r\n")

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcmp
 
 from proxy.wire.head_fields cimport (
-    CODING, CONNECTION, DATE, KEEP_ALIVE, KEPT, LENGTH, MAX_FIELDS, Fields, Role,
+    CODING, CONNECTION, DATE, KEEP_ALIVE, KEPT, LENGTH, Fields, Role,
     common_role, keep, read_length, read_options,
 )
 from proxy.wire.octets cimport (
@@ -96,7 +96,7 @@ cdef inline bint read_response_fields(Fields* fields, Octets at, Octets end, int
     cdef Line line
     while not is_line_end(at, end):
         fields.count += 1
-        if fields.count > MAX_FIELDS or not read_line(&line, at, end) or not take_response_field(fields, &line):
+        if fields.count > fields.most or not read_line(&line, at, end) or not take_response_field(fields, &line):
             return False
         at = line.next
     return end - at == 2 and not (fields.chunked and (fields.has_length or minor == 0))

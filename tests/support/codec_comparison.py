@@ -4,26 +4,35 @@ import random
 from typing import Final, Protocol
 
 from proxy.failure import Failure
-from proxy.wire import reference
+from proxy.wire import grammar, reference
 from proxy.wire.head import RequestHead, ResponseHead
-from proxy.wire.peer import Peer
+from proxy.wire.peer import Peer, Rules
 
 
 class Codec(Protocol):
     """What both codecs' modules are."""
 
-    def parse_request(self, raw: bytes, peer: Peer) -> RequestHead | Failure: ...
+    def parse_request(self, raw: bytes, peer: Peer, number: int) -> RequestHead | Failure: ...
     def parse_response(
         self, raw: bytes, request: RequestHead, client_stays: bool, date: bytes
     ) -> ResponseHead | Failure: ...
 
 
-PEERS: Final = (Peer(b"192.0.2.7"), Peer(b"10.0.0.1", trusted=True, scheme=b"https"))
+RULES: Final = Rules(max_fields=3, max_target=9, request_ids=b"0123456789abcdef")
+WIDEST: Final = Rules(max_fields=grammar.MOST_FIELDS, max_target=grammar.MOST_TARGET)
+PEERS: Final = (
+    Peer(b"192.0.2.7"),
+    Peer(b"192.0.2.7", rules=RULES),
+    Peer(b"10.0.0.1", trusted=True, scheme=b"https"),
+    Peer(b"2001:db8::1", trusted=True, rules=RULES),
+    Peer(b"10.0.0.1", trusted=True, rules=WIDEST),
+)
+NUMBERS: Final = (0, 1, 0x0123456789ABCDEF, 2**64 - 1)
 DATE: Final = b"Wed, 25 Nov 2026 05:00:00 GMT"
 
 
 def _asked(start: bytes) -> RequestHead:
-    head = reference.parse_request(start + b"\r\nHost: a\r\n\r\n", PEERS[0])
+    head = reference.parse_request(start + b"\r\nHost: a\r\n\r\n", PEERS[0], 0)
     assert isinstance(head, RequestHead)
     return head
 
@@ -48,9 +57,10 @@ class Comparison:
 
     def request(self, raw: bytes, rng: random.Random) -> str | None:
         """How the codecs differ about a request head, None when they agree."""
-        peer = rng.choice(PEERS)
-        expected, other = reference.parse_request(raw, peer), self._other.parse_request(raw, peer)
-        return self._difference(expected, other, f"trusted={peer.trusted} {raw!r}")
+        peer, number = rng.choice(PEERS), rng.choice(NUMBERS)
+        expected = reference.parse_request(raw, peer, number)
+        other = self._other.parse_request(raw, peer, number)
+        return self._difference(expected, other, f"peer={PEERS.index(peer)} number={number} {raw!r}")
 
     def response(self, raw: bytes, rng: random.Random) -> str | None:
         """How the codecs differ about a response head, None when they agree."""

@@ -23,7 +23,7 @@ NAMES: Final = (
     b"X_Real_IP", b"x-forwarded_for", b"X_Forwarded_Proto_And_More", b"T_E", b"Transfer_Encoding", b"hOsT", b"X-Hop",
     b"x-hop", b"X-Forwarded-", b"X-Forwarded-Port", b"X-Forwarded", b"Authorization", b"Content-Lengt",
     b"Transfer-Encodin", b"cOnnection", b"x_y", b"A", b"Accept", b"", b" A", b"A ", b"A\t", b"B\xe9", b"C\x00",
-    b"Trailer", b"Hos", b"Hostt", b"D@E",
+    b"Trailer", b"Hos", b"Hostt", b"D@E", b"X-Request-Id", b"x_request_id", b"X-Request-Ids",
 )  # fmt: skip
 VALUES: Final = (
     b"a", b"example.com", b"a:80", b"a:99999", b"a:1234", b"[::1]", b"[::1]:80", b"a b", b"a,b", b"a/b", b"u@a", b"",
@@ -38,7 +38,7 @@ VALUES: Final = (
     b"timeout=000000", b"TIMEOUT=5x", b"a:65535", b"a:65536", b"a:", b"a:000080", b":80", b"[::1%25eth0]:1",
     b"[::1%25]", b"[::1", b"[]", b"[::g]", b"%zz", b"A_B.c", b"a:80:80", b"[::1]x", b"127.0.0.1", b"1" * 19, b"0" * 19,
     b"0" * 20, b"000", b"https", b"1.1.1.1,", b" a", b"\ta\t", b"1.1.1.1, 2.2.2.2", b"trailers",
-    b"Wed, 25 Nov 2026 05:00:00 GMT", b"x" * 300, b"a\r\n b",
+    b"Wed, 25 Nov 2026 05:00:00 GMT", b"x" * 300, b"a\r\n b", b"x" * 128, b"x" * 129,
 )  # fmt: skip
 SEPARATORS: Final = (b": ", b":", b":  ", b" : ", b"", b":\t")
 LINES: Final = (  # that are good by themselves, and mostly together
@@ -48,6 +48,7 @@ LINES: Final = (  # that are good by themselves, and mostly together
     b"X-Forwarded-For: 1.1.1.1", b"X-Forwarded-For:2.2.2.2 ", b"x-forwarded-proto: https", b"X-Forwarded-Host: c",
     b"X-Forwarded-Port: 1", b"Forwarded: for=a", b"X_Forwarded_For: 3.3.3.3", b"Content_Length: 7",
     b"Expect: 100-continue", b"Date: today", b"Set-Cookie: a=b", b"Content-Length: 12", b"Transfer-Encoding: chunked",
+    b"X-Request-Id: of-theirs", b"x-request-id:", b"X_Request_Id: twin",
     b"User-Agent: a \xc3\xa9 rather long one, as browsers send them",
 )  # fmt: skip
 LINE_ENDS: Final = (b"\n", b"\r", b"\r\r\n", b"\n\r\n", b"")
@@ -77,7 +78,7 @@ def _mostly(rng: random.Random, choices: tuple[bytes, ...], share: float) -> byt
 
 def _head(rng: random.Random, start: bytes, lines: list[bytes]) -> bytes:
     hostile = rng.random() < 0.5
-    for _ in range(rng.choice((0, 1, 2, 3, 4, 8, 99, 100, 101)) if rng.random() < 0.05 else rng.randrange(5)):
+    for _ in range(rng.choice((8, 99, 100, 101, 255, 256, 257)) if rng.random() < 0.05 else rng.randrange(5)):
         line = rng.choice(LINES)
         if hostile:
             line = rng.choice(NAMES) + _mostly(rng, SEPARATORS, 0.9) + rng.choice(VALUES)

@@ -1,6 +1,5 @@
 """Request heads by table: what passes and how it goes on, what is refused and why. Numbers are http.md's."""
 
-import ipaddress
 from types import ModuleType
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from proxy.failure import Failure
 from proxy.wire.codec import parse_request
 from proxy.wire.head import CHUNKED, RequestHead
-from proxy.wire.peer import Peer, is_trusted
+from proxy.wire.peer import Peer
 
 pytestmark = pytest.mark.usefixtures("codec")
 CLIENT = Peer(b"192.0.2.7")
@@ -28,7 +27,7 @@ def head(*lines: bytes, start: bytes = b"GET / HTTP/1.1", host: bytes | None = b
 
 
 def parsed(raw: bytes, peer: Peer = CLIENT) -> RequestHead:
-    result = parse_request(raw, peer)
+    result = parse_request(raw, peer, 0)
     assert isinstance(result, RequestHead), result
     return result
 
@@ -148,14 +147,14 @@ REFUSED = {
 
 @pytest.mark.parametrize(("raw", "failure"), REFUSED.values(), ids=REFUSED)
 def test_ambiguous_head_is_refused(raw: bytes, failure: Failure) -> None:
-    assert parse_request(raw, CLIENT) is failure
+    assert parse_request(raw, CLIENT, 0) is failure
     assert 400 <= failure.status < 506
 
 
 def test_no_beginning_of_a_head_is_accepted() -> None:
     raw = head(b"Content-Length: 3", b"A: b")
     for end in range(len(raw)):
-        assert isinstance(parse_request(raw[:end], CLIENT), Failure)
+        assert isinstance(parse_request(raw[:end], CLIENT, 0), Failure)
 
 
 KEPT = {
@@ -388,23 +387,10 @@ def test_attributes_are_what_the_head_says() -> None:
 def test_nothing_is_remembered_from_a_head_that_closed() -> None:
     for _ in range(3):
         parsed(head(b"Connection: close"))
-        assert isinstance(parse_request(head(b"bad line"), CLIENT), Failure)
+        assert isinstance(parse_request(head(b"bad line"), CLIENT, 0), Failure)
         parsed(head(b"Content-Length: 5"))
         parsed(head(b"Connection: upgrade", b"Upgrade: websocket"))
         parsed(head())
-
-
-TRUST = {
-    "inside": ("10.1.2.3", True),
-    "outside": ("192.0.2.1", False),
-    "IPv4 mapped in IPv6": ("::ffff:10.1.2.3", True),
-    "IPv6 with a zone": ("fe80::1%eth0", False),
-}
-
-
-@pytest.mark.parametrize(("address", "trusted"), TRUST.values(), ids=TRUST)
-def test_trust_goes_by_network(address: str, trusted: bool) -> None:
-    assert is_trusted(address, [ipaddress.ip_network("10.0.0.0/8")]) is trusted
 
 
 def test_each_codec_is_the_one_under_test(codec: ModuleType) -> None:

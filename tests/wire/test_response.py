@@ -14,7 +14,7 @@ DATE = b"Wed, 25 Nov 2026 05:00:00 GMT"
 
 
 def request(method: bytes = b"GET", version: bytes = b"HTTP/1.1", extra: bytes = b"") -> RequestHead:
-    result = parse_request(method + b" / " + version + b"\r\nHost: a\r\n" + extra + b"\r\n", Peer(b"192.0.2.7"))
+    result = parse_request(method + b" / " + version + b"\r\nHost: a\r\n" + extra + b"\r\n", Peer(b"192.0.2.7"), 0)
     assert isinstance(result, RequestHead)
     return result
 
