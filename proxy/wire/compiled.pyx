@@ -13,7 +13,7 @@ from cpython.object cimport PyTypeObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp
 
-from proxy.wire.head_fields cimport CHUNKED, UNTIL_CLOSE, Fields, begin
+from proxy.wire.head_fields cimport CHUNKED, MAX_PROTOCOLS, UNTIL_CLOSE, Fields, begin, switches
 from proxy.wire.objects cimport (
     PeerSlots, PyType_GenericAlloc, RequestSlots, ResponseSlots,
     bytes_in, check_layout, held, lowered, numbered, object_in, path_of, slice_of, slots_of, span_of, written,
@@ -26,7 +26,7 @@ from proxy.wire.request_scan cimport (
     FINE, MAX_REQUEST_ID, Destination, Refusal, RequestLine,
     compose_request, compose_tail, has_good_id, read_destination, read_request_fields, read_request_line,
 )
-from proxy.wire.response_scan cimport compose_framing, read_response_fields, read_status_line
+from proxy.wire.response_scan cimport compose_framing, compose_interim, is_good_switch, read_response_fields, read_status_line
 
 from proxy.failure import Failure
 from proxy.wire import grammar
@@ -51,8 +51,8 @@ cdef int MAX_FIELDS = grammar.MAX_FIELDS  # of responses
 cdef int classify() except -1:
     """Fill the table of byte classes from the grammar, and make sure that its limits are those of the build."""
     cdef int octet
-    limits = (grammar.MOST_FIELDS, grammar.MAX_REQUEST_ID, grammar.MAX_LENGTH)
-    if limits != (MOST_FIELDS, MAX_REQUEST_ID, (1 << 63) - 1) or not 1 <= MAX_FIELDS <= MOST_FIELDS:
+    limits = (grammar.MOST_FIELDS, grammar.MAX_PROTOCOLS, grammar.MAX_REQUEST_ID, grammar.MAX_LENGTH)
+    if limits != (MOST_FIELDS, MAX_PROTOCOLS, MAX_REQUEST_ID, (1 << 63) - 1) or not 1 <= MAX_FIELDS <= MOST_FIELDS:
         raise ImportError("the compiled codec was built for other limits")
     for octet in range(256):
         one = bytes((octet,))
@@ -129,6 +129,8 @@ def parse_response(bytes raw not None, request, bint client_stays, bytes date no
     begin(&fields, MAX_FIELDS)
     if not read_status_line(start, end, &minor, &status, &next) or not read_response_fields(&fields, next, end, minor):
         return BAD_RESPONSE
+    if status == 101 and not is_good_switch(&fields, object_in(slots.upgrades)):
+        return BAD_RESPONSE
     if fields.names_fields:
         named = response_rules.named_fields(options_of(raw))
         if named:
@@ -140,8 +142,8 @@ def parse_response(bytes raw not None, request, bint client_stays, bytes date no
     add(&text, start, next - start)
     add_all(&text, &fields.kept)
     if status < 200:
-        add_words(&text, b"\r\n")
-        return new_response_head(status, 0, True, True, False, -1, written(&text))
+        compose_interim(&text, &fields, status)
+        return new_response_head(status, 0, status != 101, status != 101, False, -1, written(&text))
     body = CHUNKED if fields.chunked else fields.body if fields.has_length else UNTIL_CLOSE
     if is_head or status == 204 or status == 304:
         body = 0
@@ -183,7 +185,7 @@ check_layout(
     RequestHead,
     (
         "body", "expects_continue", "forward", "host", "method", "minor", "path", "persistent", "raw", "request_id",
-        "target",
+        "takes_trailers", "target", "upgrades",
     ),
     sizeof(RequestSlots),
 )
@@ -224,7 +226,9 @@ cdef object new_request_head(
     slots.minor = held(line.minor)
     slots.persistent = held(True if (not fields.closes if line.minor else fields.keeps_alive) else False)
     slots.body = held(body)
-    slots.expects_continue = held(True if fields.expects and line.minor else False)
+    slots.expects_continue = held(True if fields.expects else False)
+    slots.takes_trailers = held(True if fields.takes_trailers else False)
+    slots.upgrades = held(True if switches(fields) else False)
     slots.forward = held(forward)
     slots.raw = held(raw)
     slots.request_id = held(request_id)

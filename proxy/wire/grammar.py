@@ -11,6 +11,7 @@ MOST_FIELDS: Final = 256
 MAX_TRAILERS: Final = 8 * 1024
 MAX_INTERIM: Final = 32  # 1xx responses to one request
 MAX_LENGTH: Final = 2**63 - 1
+MAX_PROTOCOLS: Final = 16  # in Upgrade fields
 MAX_REQUEST_ID: Final = 128  # bytes of one that a trusted peer made
 
 REQUEST_IDS: Final = re.compile(rb"(?:[0-9a-f]{16})?")  # what the ids of one process begin with
@@ -21,6 +22,7 @@ ORIGIN_FORM: Final = re.compile(rb'/[!"$-~\x80-\xff]*')
 ABSOLUTE_FORM: Final = re.compile(rb'(?i:https?)://([^/?#@\s]+)(/[!"$-~\x80-\xff]*|\?[!"$-~\x80-\xff]*)?')
 # RFC 3986 section 3.2.2: a registered name or IPv4 address, or an IPv6 address in brackets; then an optional port.
 HOST: Final = re.compile(rb"([A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\])(?::([0-9]{0,5}))?")
+PROTOCOL: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?")  # RFC 9110 section 7.8
 
 BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 
@@ -33,6 +35,19 @@ def is_length(value: bytes) -> bool:
 def list_members(value: bytes) -> list[bytes]:
     """The members of a comma-separated field value, lower case, empty ones left out (RFC 9110 section 5.6.1)."""
     return [member for part in value.lower().split(b",") if (member := part.strip(b" \t"))]
+
+
+def protocols_of(values: list[bytes]) -> list[bytes]:
+    """The members of Upgrade fields, as sent: none when one is malformed or there are more than MAX_PROTOCOLS."""
+    members = [member for value in values for part in value.split(b",") if (member := part.strip(b" \t"))]
+    if len(members) > MAX_PROTOCOLS or not all(map(PROTOCOL.fullmatch, members)):
+        return []
+    return members
+
+
+def is_http2(protocol: bytes) -> bool:
+    """Whether a protocol is HTTP/2, whose tunnel would carry requests that nobody checks (RFC 9113 section 3.1)."""
+    return protocol.partition(b"/")[0].lower() in (b"h2", b"h2c")
 
 
 def host_of(value: bytes) -> bytes | None:

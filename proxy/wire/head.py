@@ -22,7 +22,8 @@ class RequestHead:
     `target` is in origin-form or `*`, `path` is its part before the query, both exactly as sent. `host` is lower case
     without its port, empty for HTTP/1.0 without Host. `body` is the Content-Length in bytes, 0 for none, or CHUNKED.
     `forward` is the whole head to send upstream, its empty line included, and `request_id` the id it carries, empty for
-    none. `raw` is the head as it came.
+    none. `upgrades` says whether it asks to switch protocols, `takes_trailers` whether the client reads trailers. `raw`
+    is the head as it came.
     """
 
     __slots__ = (
@@ -36,7 +37,9 @@ class RequestHead:
         "persistent",
         "raw",
         "request_id",
+        "takes_trailers",
         "target",
+        "upgrades",
     )
 
     def __init__(
@@ -52,6 +55,8 @@ class RequestHead:
         forward: bytes,
         raw: bytes,
         request_id: bytes = b"",
+        upgrades: bool = False,
+        takes_trailers: bool = False,
     ) -> None:
         self.method = method
         self.target = target
@@ -64,6 +69,8 @@ class RequestHead:
         self.forward = forward
         self.raw = raw
         self.request_id = request_id
+        self.upgrades = upgrades
+        self.takes_trailers = takes_trailers
 
     def field_values(self, name: bytes) -> list[bytes]:
         """The values of every field line called `name` (lower case). Walks the head: not for the happy path."""

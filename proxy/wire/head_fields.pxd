@@ -2,15 +2,20 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from proxy.wire.octets cimport Line, Octets, Span, Spans, add, clear, spells, take_member
+from proxy.wire.octets cimport (
+    NAME, Line, Octets, Span, Spans, add, add_all, add_span, add_words, clear, skip, spells, take_member,
+)
 
 cdef enum:
     CHUNKED = -1
     UNTIL_CLOSE = -2
 
+    MAX_PROTOCOLS = 16
+
 
 cdef enum Role:  # what becomes of a field line
-    KEPT, DROPPED, CONNECTION, KEEP_ALIVE, LENGTH, CODING, HOST_NAME, EXPECT, REQUEST_ID, CLAIM, DATE
+    KEPT, DROPPED, CONNECTION, KEEP_ALIVE, LENGTH, CODING, HOST_NAME, EXPECT, TE, UPGRADE, REQUEST_ID
+    CLAIM, DATE
 
 
 cdef struct Fields:  # what the field lines of one head say, and the lines that pass on
@@ -19,16 +24,22 @@ cdef struct Fields:  # what the field lines of one head say, and the lines that 
     int most  # that there may be
     bint closes
     bint keeps_alive
-    bint names_fields  # Connection has other members than those two
+    bint wants_upgrade
+    bint names_fields  # Connection has other members than those and TE
     bint has_length
     Span length
     int64_t body
     bint chunked
+    int protocols  # in Upgrade
+    bint bad_protocol
+    bint names_http2
+    Spans upgrade  # the protocols but HTTP/2, a comma between two
     # of requests
     int hosts
     Line host_line
     Span host
     bint expects
+    bint takes_trailers
     Spans chain  # X-Forwarded-For of a trusted peer, a comma behind each value
     Span claimed_proto
     Span claimed_host
@@ -42,9 +53,11 @@ cdef struct Fields:  # what the field lines of one head say, and the lines that 
 cdef inline void begin(Fields* fields, int most) noexcept:
     clear(&fields.kept)
     clear(&fields.chain)
+    clear(&fields.upgrade)
     fields.most = most
-    fields.count = fields.hosts = fields.request_ids = 0
-    fields.closes = fields.keeps_alive = fields.names_fields = False
+    fields.count = fields.hosts = fields.request_ids = fields.protocols = 0
+    fields.closes = fields.keeps_alive = fields.names_fields = fields.wants_upgrade = False
+    fields.bad_protocol = fields.names_http2 = fields.takes_trailers = False
     fields.has_length = fields.chunked = fields.expects = fields.dated = False
     fields.host.length = fields.claimed_proto.length = fields.claimed_host.length = 0
     fields.body = 0
@@ -52,6 +65,10 @@ cdef inline void begin(Fields* fields, int most) noexcept:
 
 
 cdef inline Role common_role(Octets name, Py_ssize_t length) noexcept:
+    if length == 2:
+        return TE if spells(name, length, b"te") else KEPT
+    if length == 7:
+        return UPGRADE if spells(name, length, b"upgrade") else KEPT
     if length == 10:
         if spells(name, length, b"connection"):
             return CONNECTION
@@ -60,9 +77,7 @@ cdef inline Role common_role(Octets name, Py_ssize_t length) noexcept:
         return LENGTH if spells(name, length, b"content-length") else KEPT
     if length == 17:
         return CODING if spells(name, length, b"transfer-encoding") else KEPT
-    if spells(name, length, b"te") or spells(name, length, b"upgrade") or spells(name, length, b"proxy-connection"):
-        return DROPPED
-    return KEPT
+    return DROPPED if spells(name, length, b"proxy-connection") else KEPT
 
 
 cdef inline void keep(Fields* fields, Line* line) noexcept:
@@ -77,8 +92,49 @@ cdef inline void read_options(Fields* fields, Span value) noexcept:
             fields.closes = True
         elif spells(option.start, option.length, b"keep-alive"):
             fields.keeps_alive = True
-        else:
+        elif spells(option.start, option.length, b"upgrade"):
+            fields.wants_upgrade = True
+        elif not spells(option.start, option.length, b"te"):
             fields.names_fields = True
+
+
+cdef inline bint is_protocol(Span member) noexcept:
+    """A name, and perhaps a version."""
+    cdef Octets end = member.start + member.length
+    cdef Octets at = skip(member.start, end, NAME)
+    if at == end:
+        return True
+    return at > member.start and at[0] == c"/" and at + 1 < end and skip(at + 1, end, NAME) == end
+
+
+cdef inline bint is_http2(Span protocol) noexcept:
+    cdef Py_ssize_t length = skip(protocol.start, protocol.start + protocol.length, NAME) - protocol.start
+    return spells(protocol.start, length, b"h2c") or spells(protocol.start, length, b"h2")
+
+
+cdef inline void read_protocols(Fields* fields, Span value) noexcept:
+    """Take in the members of an Upgrade field."""
+    cdef Span member
+    while not fields.bad_protocol and take_member(&value, &member):
+        fields.protocols += 1
+        fields.bad_protocol = fields.protocols > MAX_PROTOCOLS or not is_protocol(member)
+        if is_http2(member):
+            fields.names_http2 = True
+            continue
+        if fields.upgrade.count:
+            add_words(&fields.upgrade, b", ")
+        add_span(&fields.upgrade, member)
+
+
+cdef inline bint switches(Fields* fields) noexcept:
+    """Whether Connection and Upgrade agree that the protocol is to change (RFC 9110 section 7.8)."""
+    return fields.wants_upgrade and fields.upgrade.count > 0 and not fields.bad_protocol
+
+
+cdef inline void add_upgrade(Spans* text, Fields* fields) noexcept:
+    add_words(text, b"Upgrade: ")
+    add_all(text, &fields.upgrade)
+    add_words(text, b"\r\n")
 
 
 cdef inline bint read_length(Fields* fields, Span value) noexcept:

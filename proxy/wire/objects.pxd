@@ -39,7 +39,9 @@ cdef struct RequestSlots:
     PyObject* persistent
     PyObject* raw
     PyObject* request_id
+    PyObject* takes_trailers
     PyObject* target
+    PyObject* upgrades
 
 cdef struct ResponseSlots:
     PyObject head

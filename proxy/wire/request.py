@@ -13,7 +13,7 @@ from proxy.wire.head import CHUNKED, RequestHead
 from proxy.wire.peer import Peer
 
 # What becomes of a field line. Lines without an entry are end-to-end and pass as they came.
-_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _REQUEST_ID, _CLAIM = range(8)
+_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _TE, _UPGRADE, _REQUEST_ID, _CLAIM = range(10)
 
 _ROLES: Final = {
     b"host": _HOST,
@@ -23,8 +23,8 @@ _ROLES: Final = {
     b"expect": _EXPECT,
     b"keep-alive": _DROP,
     b"proxy-connection": _DROP,
-    b"te": _DROP,
-    b"upgrade": _DROP,
+    b"te": _TE,
+    b"upgrade": _UPGRADE,
     b"x-request-id": _REQUEST_ID,
     b"forwarded": _CLAIM,
     b"x-real-ip": _CLAIM,
@@ -64,19 +64,23 @@ def parse_request(raw: bytes, peer: Peer, number: int) -> RequestHead | Failure:
     lines = raw.split(b"\r\n")
     if len(lines) - 3 > peer.max_fields:
         return Failure.TOO_MANY_FIELDS
-    fields = _Fields(peer.trusted)
+    fields = _Fields(version == b"HTTP/1.1", peer.trusted)
     failure = fields.read(lines)
     if failure is not None:
         return failure
-    return _finish(raw, method, target, version == b"HTTP/1.1", fields, peer, number)
+    return _finish(raw, method, target, fields, peer, number)
 
 
 class _Fields:
     """What the field lines of one request say, and the lines that pass on."""
 
-    __slots__ = ("chunked", "claims", "connection", "expects", "hosts", "kept", "length", "request_ids", "trusted")
+    __slots__ = (
+        "chunked", "claims", "connection", "expects", "hosts", "is_http11", "kept", "length", "offers", "request_ids",
+        "takes_trailers", "trusted",
+    )  # fmt: skip
 
-    def __init__(self, trusted: bool) -> None:
+    def __init__(self, is_http11: bool, trusted: bool) -> None:
+        self.is_http11 = is_http11
         self.trusted = trusted
         self.kept: list[bytes] = []
         self.hosts: list[bytes] = []
@@ -86,6 +90,15 @@ class _Fields:
         self.length = b""
         self.chunked = False
         self.expects = False
+        self.offers: list[bytes] = []  # of protocols
+        self.takes_trailers = False
+
+    @property
+    def protocols(self) -> list[bytes]:
+        """What the client may be switched to, as it spells them; HTTP/2 is never offered on."""
+        if not self.offers or not self.is_http11 or b"upgrade" not in self.connection:
+            return []
+        return [protocol for protocol in grammar.protocols_of(self.offers) if not grammar.is_http2(protocol)]
 
     def read(self, lines: list[bytes]) -> Failure | None:
         """Sort the field lines of a head split at its line ends: start line first, two empty strings last."""
@@ -122,7 +135,11 @@ class _Fields:
         elif role == _EXPECT:
             if value.lower() != b"100-continue":
                 return Failure.UNKNOWN_EXPECTATION
-            self.expects = True
+            self.expects = self.is_http11
+        elif role == _TE:
+            self.takes_trailers |= self.is_http11 and _is_trailers_in(value)
+        elif role == _UPGRADE:
+            self.offers.append(value)
         elif role == _REQUEST_ID:
             if self.trusted:
                 self.request_ids.append(value)
@@ -161,6 +178,11 @@ class _Fields:
             self.kept = [line for line in self.kept if line[: line.find(b":")].lower() not in named]
 
 
+def _is_trailers_in(value: bytes) -> bool:
+    """Whether a TE field has that member, of whatever weight (RFC 9110 section 10.1.4)."""
+    return any(member.partition(b";")[0].rstrip(b" \t") == b"trailers" for member in grammar.list_members(value))
+
+
 def named_fields(options: list[bytes]) -> set[bytes]:
     """The fields that go because Connection names them, of its members in lower case (RFC 9110 section 7.6.1)."""
     named = {option for option in options if option not in _PROTECTED and option[:12] != _CLAIM_PREFIX}
@@ -168,9 +190,10 @@ def named_fields(options: list[bytes]) -> set[bytes]:
 
 
 def _finish(
-    raw: bytes, method: bytes, target: bytes, is_http11: bool, fields: _Fields, peer: Peer, number: int
+    raw: bytes, method: bytes, target: bytes, fields: _Fields, peer: Peer, number: int
 ) -> RequestHead | Failure:
     """Judge what needs the whole head (target, Host, framing) and write the head to forward."""
+    is_http11 = fields.is_http11
     if fields.chunked and (fields.length or not is_http11):
         return Failure.BAD_FRAMING
     authority = _authority(fields.hosts, is_http11)
@@ -189,6 +212,7 @@ def _finish(
     if host is None or (is_http11 and not host):
         return Failure.BAD_HOST
     request_id = _request_id(fields.request_ids, peer, number)
+    protocols = fields.protocols
     return RequestHead(
         method,
         target,
@@ -197,10 +221,12 @@ def _finish(
         1 if is_http11 else 0,
         b"close" not in fields.connection if is_http11 else b"keep-alive" in fields.connection,
         CHUNKED if fields.chunked else int(fields.length or 0),
-        fields.expects and is_http11,
-        _forward(method, target, authority, is_http11, fields, peer, request_id),
+        fields.expects,
+        _forward(method + b" " + target, authority, fields, protocols, request_id, peer),
         raw,
         request_id,
+        bool(protocols),
+        fields.takes_trailers,
     )
 
 
@@ -232,16 +258,18 @@ def _absolute(method: bytes, target: bytes) -> tuple[bytes, bytes] | Failure:
 
 
 def _forward(
-    method: bytes, target: bytes, authority: bytes, is_http11: bool, fields: _Fields, peer: Peer, request_id: bytes
+    start: bytes, authority: bytes, fields: _Fields, protocols: list[bytes], request_id: bytes, peer: Peer
 ) -> bytes:
-    lines = [method + b" " + target + b" HTTP/1.1", b"Host: " + authority]
+    lines = [start + b" HTTP/1.1", b"Host: " + authority]
     lines += fields.kept
-    if fields.expects and is_http11:
+    if fields.expects:
         lines.append(b"Expect: 100-continue")
     if fields.length:
         lines.append(b"Content-Length: " + fields.length)
     elif fields.chunked:
         lines.append(b"Transfer-Encoding: chunked")
+    if protocols or fields.takes_trailers:
+        lines += _connection(protocols, fields.takes_trailers)
     if request_id:
         lines.append(b"X-Request-Id: " + request_id)
     if fields.claims:
@@ -249,6 +277,15 @@ def _forward(
     else:
         lines += (b"X-Forwarded-Host: " + authority, peer.tail)
     return b"\r\n".join(lines)
+
+
+def _connection(protocols: list[bytes], takes_trailers: bool) -> list[bytes]:
+    """The fields that hold for the connection to the backend, named so in Connection (RFC 9110 section 7.6.1)."""
+    if not takes_trailers:
+        return [b"Connection: upgrade", b"Upgrade: " + b", ".join(protocols)]
+    if not protocols:
+        return [b"Connection: TE", b"TE: trailers"]
+    return [b"Connection: upgrade, TE", b"Upgrade: " + b", ".join(protocols), b"TE: trailers"]
 
 
 def _trusted_tail(authority: bytes, claims: list[tuple[bytes, bytes]], peer: Peer) -> bytes:

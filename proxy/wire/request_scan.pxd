@@ -3,8 +3,8 @@
 from libc.string cimport memchr, memcmp
 
 from proxy.wire.head_fields cimport (
-    CLAIM, CODING, CONNECTION, DROPPED, EXPECT, HOST_NAME, KEEP_ALIVE, KEPT, LENGTH, REQUEST_ID, Fields, Role,
-    common_role, keep, read_length, read_options,
+    CLAIM, CODING, CONNECTION, DROPPED, EXPECT, HOST_NAME, KEEP_ALIVE, KEPT, LENGTH, REQUEST_ID, TE, UPGRADE,
+    Fields, Role, add_upgrade, common_role, keep, read_length, read_options, read_protocols, switches,
 )
 from proxy.wire.octets cimport (
     ADDRESS, AUTHORITY, HOST, NAME, TARGET, ZONE, Line, Octets, Span, Spans,
@@ -97,6 +97,20 @@ cdef inline Refusal take_coding(Fields* fields, Span value) noexcept:
     return refusal
 
 
+cdef inline bint has_trailers(Span value) noexcept:
+    """Whether a TE field has that member, of whatever weight (RFC 9110 section 10.1.4)."""
+    cdef Span member
+    cdef Octets weight
+    while take_member(&value, &member):
+        weight = <Octets>memchr(member.start, c";", member.length)
+        if weight != NULL:
+            member.length = weight - member.start
+            member = trimmed(member)
+        if spells(member.start, member.length, b"trailers"):
+            return True
+    return False
+
+
 cdef inline void take_claim(Fields* fields, Line* line, Span value) noexcept:
     """A field of a trusted peer that says where a request comes from."""
     if spells(line.start, line.name, b"x-forwarded-for"):
@@ -135,12 +149,21 @@ cdef inline Refusal take_request_field(Fields* fields, Line* line, bint trusted)
         if not spells(value.start, value.length, b"100-continue"):
             return UNKNOWN_EXPECTATION
         fields.expects = True
+    elif role == TE:
+        fields.takes_trailers |= has_trailers(value)
+    elif role == UPGRADE:
+        read_protocols(fields, value)
     elif role == REQUEST_ID and trusted:
         fields.request_ids += 1
         fields.request_id = value
     elif role == CLAIM and trusted:
         take_claim(fields, line, value)
     return FINE
+
+
+cdef inline void forget_for_http10(Fields* fields) noexcept:
+    """Take back what an HTTP/1.0 client cannot ask for."""
+    fields.expects = fields.wants_upgrade = fields.takes_trailers = False
 
 
 cdef inline Refusal read_request_fields(Fields* fields, Octets at, Octets end, bint trusted) noexcept:
@@ -233,6 +256,8 @@ cdef inline Refusal read_destination(Destination* to, RequestLine* line, Fields*
     cdef Span ignored
     if fields.chunked and (fields.has_length or line.minor == 0):
         return BAD_FRAMING
+    if line.minor == 0:
+        forget_for_http10(fields)
     if fields.hosts > 1 or (fields.hosts == 0 and line.minor == 1):
         return BAD_HOST
     to.is_absolute = to.lacks_slash = False
@@ -268,6 +293,17 @@ cdef inline bint is_plain_host(Line* line, Span value) noexcept:
     )
 
 
+cdef inline void compose_connection(Spans* text, Fields* fields) noexcept:
+    """Note the fields that hold for the connection to the backend, named so in Connection (RFC 9110 section 7.6.1)."""
+    if switches(fields):
+        add_words(text, b"Connection: upgrade, TE\r\n" if fields.takes_trailers else b"Connection: upgrade\r\n")
+        add_upgrade(text, fields)
+    elif fields.takes_trailers:
+        add_words(text, b"Connection: TE\r\n")
+    if fields.takes_trailers:
+        add_words(text, b"TE: trailers\r\n")
+
+
 cdef inline void compose_request(
     Spans* text, RequestLine* line, Fields* fields, Destination* to, Span request_id
 ) noexcept:
@@ -288,7 +324,7 @@ cdef inline void compose_request(
         add_span(text, to.authority)
         add_words(text, b"\r\n")
     add_all(text, &fields.kept)
-    if fields.expects and line.minor == 1:
+    if fields.expects:
         add_words(text, b"Expect: 100-continue\r\n")
     if fields.has_length:
         add_words(text, b"Content-Length: ")
@@ -296,6 +332,8 @@ cdef inline void compose_request(
         add_words(text, b"\r\n")
     elif fields.chunked:
         add_words(text, b"Transfer-Encoding: chunked\r\n")
+    if fields.takes_trailers or fields.wants_upgrade:
+        compose_connection(text, fields)
     if request_id.length:
         add_words(text, b"X-Request-Id: ")
         add_span(text, request_id)

@@ -13,7 +13,7 @@ from proxy.wire.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9]|[6-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 
-_DROP, _CONNECTION, _LENGTH, _CODING, _KEEP_ALIVE, _DATE = range(6)
+_DROP, _CONNECTION, _LENGTH, _CODING, _KEEP_ALIVE, _UPGRADE, _DATE = range(7)
 
 _ROLES: Final = {
     b"connection": _CONNECTION,
@@ -22,7 +22,7 @@ _ROLES: Final = {
     b"keep-alive": _KEEP_ALIVE,
     b"proxy-connection": _DROP,
     b"te": _DROP,
-    b"upgrade": _DROP,
+    b"upgrade": _UPGRADE,
     b"date": _DATE,
 }
 _KEEP_ALIVE_TIMEOUT: Final = re.compile(rb"(?:^|[,\s])timeout\s*=\s*\"?([0-9]{1,6})", re.IGNORECASE)
@@ -32,7 +32,7 @@ _END: Final = b"Via: 1.1 seawall\r\n\r\n"
 class _Fields:
     """What the field lines of one response say, and the lines that pass on."""
 
-    __slots__ = ("chunked", "connection", "dated", "keep_alive", "kept", "length")
+    __slots__ = ("chunked", "connection", "dated", "keep_alive", "kept", "length", "offers")
 
     def __init__(self) -> None:
         self.kept: list[bytes] = []
@@ -41,6 +41,7 @@ class _Fields:
         self.chunked = False
         self.dated = False
         self.keep_alive: int | None = None
+        self.offers: list[bytes] = []  # of protocols
 
     def read(self, lines: list[bytes]) -> bool:
         """Sort the field lines; False when they cannot be framed by."""
@@ -72,6 +73,8 @@ class _Fields:
             self.chunked = True
         elif role == _CONNECTION:
             self.connection += grammar.list_members(value)
+        elif role == _UPGRADE:
+            self.offers.append(value)
         elif role == _KEEP_ALIVE:
             match = _KEEP_ALIVE_TIMEOUT.search(value)
             self.keep_alive = int(match[1]) if match else None
@@ -101,6 +104,8 @@ def parse_response(raw: bytes, request: RequestHead, client_stays: bool, date: b
     if fields.chunked and (fields.length is not None or not is_http11):
         return Failure.BAD_RESPONSE
     status = int(match[2])
+    if status == 101:
+        return _switch(lines[0], request, fields)
     if status < 200:
         return _interim(lines[0], status, fields)
     body = _body(status, request, fields)
@@ -115,6 +120,18 @@ def _interim(status_line: bytes, status: int, fields: _Fields) -> ResponseHead:
     """A 1xx response: no body, no framing, the final response still to come (RFC 9110 section 15.2)."""
     lines = [b"HTTP/1.1" + status_line[8:], *fields.kept, b"", b""]
     return ResponseHead(status, 0, True, True, False, None, b"\r\n".join(lines))
+
+
+def _switch(status_line: bytes, request: RequestHead, fields: _Fields) -> ResponseHead | Failure:
+    """A 101 to a client that asked: behind it both connections are a tunnel (RFC 9110 sections 7.8 and 15.2.2)."""
+    protocols = grammar.protocols_of(fields.offers)
+    if not request.upgrades or b"upgrade" not in fields.connection or not protocols:
+        return Failure.BAD_RESPONSE
+    if any(map(grammar.is_http2, protocols)):
+        return Failure.BAD_RESPONSE
+    ours = (b"Connection: upgrade", b"Upgrade: " + b", ".join(protocols), _END)
+    forward = b"\r\n".join((b"HTTP/1.1" + status_line[8:], *fields.kept, *ours))
+    return ResponseHead(101, 0, False, False, False, None, forward)
 
 
 def _body(status: int, request: RequestHead, fields: _Fields) -> int:

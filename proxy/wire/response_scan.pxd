@@ -4,8 +4,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcmp
 
 from proxy.wire.head_fields cimport (
-    CODING, CONNECTION, DATE, KEEP_ALIVE, KEPT, LENGTH, Fields, Role,
-    common_role, keep, read_length, read_options,
+    CODING, CONNECTION, DATE, KEEP_ALIVE, KEPT, LENGTH, UPGRADE, Fields, Role,
+    add_upgrade, common_role, keep, read_length, read_options, read_protocols, switches,
 )
 from proxy.wire.octets cimport (
     Line, Octets, Span, Spans, add, add_span, add_words, begins, is_blank, is_line_end, read_line, skip_text, spells,
@@ -87,6 +87,8 @@ cdef inline bint take_response_field(Fields* fields, Line* line) noexcept:
         fields.chunked = True
     elif role == CONNECTION:
         read_options(fields, value)
+    elif role == UPGRADE:
+        read_protocols(fields, value)
     elif role == KEEP_ALIVE:
         fields.keep_alive = timeout_of(value)
     return True
@@ -100,6 +102,20 @@ cdef inline bint read_response_fields(Fields* fields, Octets at, Octets end, int
             return False
         at = line.next
     return end - at == 2 and not (fields.chunked and (fields.has_length or minor == 0))
+
+
+cdef inline bint is_good_switch(Fields* fields, bint asked) noexcept:
+    """Whether a 101 may go on: to a client that asked, and not to HTTP/2 (RFC 9110 sections 7.8 and 15.2.2)."""
+    return asked and switches(fields) and not fields.names_http2
+
+
+cdef inline void compose_interim(Spans* text, Fields* fields, int status) noexcept:
+    """Note what follows the kept lines of a 1xx response, which has neither body nor framing."""
+    if status == 101:
+        add_words(text, b"Connection: upgrade\r\n")
+        add_upgrade(text, fields)
+        add_words(text, b"Via: 1.1 seawall\r\n")
+    add_words(text, b"\r\n")
 
 
 cdef inline void compose_framing(

@@ -27,17 +27,19 @@ PEERS: Final = (
     Peer(b"2001:db8::1", trusted=True, rules=RULES),
     Peer(b"10.0.0.1", trusted=True, rules=WIDEST),
 )
+UPGRADE: Final = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
 NUMBERS: Final = (0, 1, 0x0123456789ABCDEF, 2**64 - 1)
 DATE: Final = b"Wed, 25 Nov 2026 05:00:00 GMT"
 
 
-def _asked(start: bytes) -> RequestHead:
-    head = reference.parse_request(start + b"\r\nHost: a\r\n\r\n", PEERS[0], 0)
+def _asked(start: bytes, fields: bytes) -> RequestHead:
+    head = reference.parse_request(start + b"\r\nHost: a\r\n" + fields + b"\r\n", PEERS[0], 0)
     assert isinstance(head, RequestHead)
     return head
 
 
-ASKED: Final = tuple(map(_asked, (b"GET / HTTP/1.1", b"HEAD / HTTP/1.1", b"GET / HTTP/1.0", b"HEAD / HTTP/1.0")))
+STARTS: Final = (b"GET / HTTP/1.1", b"HEAD / HTTP/1.1", b"GET / HTTP/1.0", b"HEAD / HTTP/1.0")
+ASKED: Final = tuple(_asked(start, fields) for start in STARTS for fields in (b"", UPGRADE))
 
 
 def meaning(head: RequestHead | ResponseHead | Failure) -> object:

@@ -13,7 +13,8 @@ TARGETS: Final = (
 VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b"", b"HTTP/11")
 STATUS_LINES: Final = (
     b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 304 Not", b"HTTP/1.1 404", b"HTTP/1.1 500 ",
-    b"HTTP/1.1 100 Continue", b"HTTP/1.1 999 x", b"HTTP/1.1 099 x", b"HTTP/1.1 2000 x", b"HTTP/2 200 OK", b"junk", b"",
+    b"HTTP/1.1 100 Continue", b"HTTP/1.1 101 Go", b"HTTP/1.1 101 Go", b"HTTP/1.0 101",
+    b"HTTP/1.1 103 Hints", b"HTTP/1.1 999 x", b"HTTP/1.1 099 x", b"HTTP/1.1 2000 x", b"HTTP/2 200 OK", b"junk", b"",
     b"HTTP/1.1 200 \xe9", b"HTTP/1.1 200 O\x01", b"HTTP/1.1  200 OK", b"HTTP/1.1 200OK",
 )  # fmt: skip
 NAMES: Final = (
@@ -39,12 +40,17 @@ VALUES: Final = (
     b"[::1%25]", b"[::1", b"[]", b"[::g]", b"%zz", b"A_B.c", b"a:80:80", b"[::1]x", b"127.0.0.1", b"1" * 19, b"0" * 19,
     b"0" * 20, b"000", b"https", b"1.1.1.1,", b" a", b"\ta\t", b"1.1.1.1, 2.2.2.2", b"trailers",
     b"Wed, 25 Nov 2026 05:00:00 GMT", b"x" * 300, b"a\r\n b", b"x" * 128, b"x" * 129,
+    b"websocket", b"WebSocket/13, h2c", b"H2C", b"h2/1, a",
+    b"a/b, c/d/e", b"a/", b"/a", b"a b, c", b",\tfoo/1 ,, bar,", b"a," * 16, b"a," * 17, b"gzip;q=1, Trailers ;q=0.5",
+    b"trailers\xa0", b"trailersx, ;trailers", b"Upgrade, te", b"UPGRADE,close",
 )  # fmt: skip
 SEPARATORS: Final = (b": ", b":", b":  ", b" : ", b"", b":\t")
 LINES: Final = (  # that are good by themselves, and mostly together
     b"Accept: */*", b"x-hop: 1", b"X-Hop:2", b"A: b", b"a:\tb ", b"B:", b"my_field: 1", b"Cookie: a=b; c=d",
     b"Via: 1.0 x", b"Connection: keep-alive", b"connection: X-Hop", b"Connection: close, a", b"CONNECTION: Upgrade,TE",
-    b"Upgrade: websocket", b"TE: trailers", b"Keep-Alive: timeout=5", b"Keep-Alive: max=3, timeout=70",
+    b"Upgrade: websocket", b"upgrade: foo/1, h2c , bar", b"Upgrade: h2", b"Upgrade: a b", b"Connection: Upgrade",
+    b"Connection: keep-alive, upgrade",
+    b"TE: trailers", b"te:deflate;q=0.5,TRAILERS", b"Keep-Alive: timeout=5", b"Keep-Alive: max=3, timeout=70",
     b"X-Forwarded-For: 1.1.1.1", b"X-Forwarded-For:2.2.2.2 ", b"x-forwarded-proto: https", b"X-Forwarded-Host: c",
     b"X-Forwarded-Port: 1", b"Forwarded: for=a", b"X_Forwarded_For: 3.3.3.3", b"Content_Length: 7",
     b"Expect: 100-continue", b"Date: today", b"Set-Cookie: a=b", b"Content-Length: 12", b"Transfer-Encoding: chunked",
@@ -62,13 +68,19 @@ def request_head(rng: random.Random) -> bytes:
     """A request head up to its empty line, more often than not one that must be looked at closely."""
     start = b" ".join((_mostly(rng, METHODS, 0.8), _mostly(rng, TARGETS, 0.7), _mostly(rng, VERSIONS, 0.9)))
     lines = [b"Host: example.com"] if rng.random() < 0.8 else []
-    return _head(rng, start, lines)
+    return _head(rng, start, lines + _upgrade(rng, 0.1))
 
 
 def response_head(rng: random.Random) -> bytes:
     """A response head up to its empty line."""
     lines = [b"Content-Length: 5"] if rng.random() < 0.6 else []
-    return _head(rng, _mostly(rng, STATUS_LINES, 0.7), lines)
+    start = _mostly(rng, STATUS_LINES, 0.6)
+    return _head(rng, start, lines + _upgrade(rng, 0.8 if b" 101" in start else 0.05))
+
+
+def _upgrade(rng: random.Random, share: float) -> list[bytes]:
+    """The fields that change the protocol, by this share."""
+    return [b"Upgrade: websocket", b"Connection: Upgrade"] if rng.random() < share else []
 
 
 def _mostly(rng: random.Random, choices: tuple[bytes, ...], share: float) -> bytes:
