@@ -22,9 +22,10 @@ from proxy.wire.octets cimport (
     ADDRESS, AUTHORITY, CLASSES, HOST, MOST_FIELDS, NAME, TARGET, TEXT, UNDERSCORE, ZONE, Line, Octets, Span, Spans,
     add, add_all, add_span, add_words, clear, read_line,
 )
+from proxy.wire.request_compose cimport Sender, compose_origin, compose_request
 from proxy.wire.request_scan cimport (
     FINE, MAX_REQUEST_ID, Destination, Refusal, RequestLine,
-    compose_request, compose_tail, has_good_id, read_destination, read_request_fields, read_request_line,
+    has_good_id, read_destination, read_request_fields, read_request_line,
 )
 from proxy.wire.response_scan cimport compose_framing, compose_interim, is_good_switch, read_response_fields, read_status_line
 
@@ -81,15 +82,18 @@ def parse_request(bytes raw not None, peer, uint64_t number):
     cdef bytes tail = bytes_in(slots.tail)
     cdef bytes address = bytes_in(slots.address)
     cdef bytes scheme = bytes_in(slots.scheme)
+    cdef bytes node = bytes_in(slots.node)
     cdef bytes request_id = bytes_in(slots.request_ids)
     cdef bint trusted = object_in(slots.trusted)
     cdef RequestLine line
     cdef Fields fields
     cdef Destination to
+    cdef Sender sender
     cdef Spans text
     cdef Refusal refusal = read_request_line(&line, start, end, object_in(slots.max_target))
     if refusal == FINE:
         begin(&fields, object_in(slots.max_fields))
+        fields.adds_forwarded = PyBytes_GET_SIZE(node) > 0
         refusal = read_request_fields(&fields, line.next, end, trusted)
     if refusal == FINE:
         refusal = read_destination(&to, &line, &fields)
@@ -105,10 +109,11 @@ def parse_request(bytes raw not None, peer, uint64_t number):
     elif request_id:
         request_id = numbered(request_id, number)
     compose_request(&text, &line, &fields, &to, span_of(request_id))
-    if fields.chain.count or fields.claimed_proto.length:
-        compose_tail(&text, &fields, span_of(address), span_of(scheme))
-    else:
-        add_span(&text, span_of(tail))
+    sender.address = span_of(address)
+    sender.scheme = span_of(scheme)
+    sender.node = span_of(node)
+    sender.tail = span_of(tail)
+    compose_origin(&text, &fields, to.authority, &sender)
     return new_request_head(&line, &fields, &to, written(&text), raw, request_id)
 
 
@@ -195,7 +200,7 @@ check_layout(
     sizeof(ResponseSlots),
 )
 check_layout(
-    Peer, ("address", "max_fields", "max_target", "request_ids", "scheme", "tail", "trusted"), sizeof(PeerSlots)
+    Peer, ("address", "max_fields", "max_target", "node", "request_ids", "scheme", "tail", "trusted"), sizeof(PeerSlots)
 )
 
 

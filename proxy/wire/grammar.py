@@ -23,6 +23,8 @@ ABSOLUTE_FORM: Final = re.compile(rb'(?i:https?)://([^/?#@\s]+)(/[!"$-~\x80-\xff
 # RFC 3986 section 3.2.2: a registered name or IPv4 address, or an IPv6 address in brackets; then an optional port.
 HOST: Final = re.compile(rb"([A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\])(?::([0-9]{0,5}))?")
 PROTOCOL: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?")  # RFC 9110 section 7.8
+# A list whose quotation marks close (RFC 9110 section 5.6.4): what is written behind it is not inside of them.
+CLOSED_QUOTES: Final = re.compile(rb'(?:[^"]++|"(?:[^"\\]|\\.)*+")*+')
 
 BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 

@@ -43,6 +43,8 @@ cdef struct Fields:  # what the field lines of one head say, and the lines that 
     Spans chain  # X-Forwarded-For of a trusted peer, a comma behind each value
     Span claimed_proto
     Span claimed_host
+    bint adds_forwarded
+    Spans forwarded  # of a trusted peer, when we add to it, a comma behind each value
     int request_ids  # of a trusted peer
     Span request_id
     # of responses
@@ -53,11 +55,12 @@ cdef struct Fields:  # what the field lines of one head say, and the lines that 
 cdef inline void begin(Fields* fields, int most) noexcept:
     clear(&fields.kept)
     clear(&fields.chain)
+    clear(&fields.forwarded)
     clear(&fields.upgrade)
     fields.most = most
     fields.count = fields.hosts = fields.request_ids = fields.protocols = 0
     fields.closes = fields.keeps_alive = fields.names_fields = fields.wants_upgrade = False
-    fields.bad_protocol = fields.names_http2 = fields.takes_trailers = False
+    fields.bad_protocol = fields.names_http2 = fields.takes_trailers = fields.adds_forwarded = False
     fields.has_length = fields.chunked = fields.expects = fields.dated = False
     fields.host.length = fields.claimed_proto.length = fields.claimed_host.length = 0
     fields.body = 0

@@ -58,6 +58,7 @@ cdef struct PeerSlots:
     PyObject* address
     PyObject* max_fields
     PyObject* max_target
+    PyObject* node
     PyObject* request_ids
     PyObject* scheme
     PyObject* tail

@@ -135,6 +135,19 @@ cdef inline Span trimmed(Span span) noexcept:
     return span
 
 
+cdef inline bint closes_quotes(Span text) noexcept:
+    """Whether what is written behind the text is not inside of its quotation marks (RFC 9110 section 5.6.4)."""
+    cdef bint quoted = False
+    cdef Py_ssize_t index = 0
+    while index < text.length:
+        if text.start[index] == c'"':
+            quoted = not quoted
+        elif quoted and text.start[index] == c"\\":
+            index += 1
+        index += 1
+    return not quoted
+
+
 cdef inline bint take_member(Span* rest, Span* member) noexcept:
     """Take the next member that is not empty off a comma-separated list; False when there is none."""
     cdef Span piece

@@ -17,12 +17,14 @@ class Rules:
     """What holds for the requests of every peer: limits, and which fields are added.
 
     `max_fields` counts field lines, `max_target` bytes. `request_ids` is what the ids of this process begin with, 16
-    hex digits, lower case; with none no request gets an id. ValueError for what the codecs were not made for.
+    hex digits, lower case; with none no request gets an id. `forwarded` adds Forwarded (RFC 7239) beside X-Forwarded-*.
+    ValueError for what the codecs were not made for.
     """
 
     max_fields: int = grammar.MAX_FIELDS
     max_target: int = grammar.MAX_TARGET
     request_ids: bytes = b""
+    forwarded: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_fields <= grammar.MOST_FIELDS:
@@ -39,12 +41,13 @@ DEFAULT_RULES: Final = Rules()
 class Peer:
     """The client side of one connection.
 
-    `address` is the client's IP as text. `trusted` peers are believed in what they say of X-Forwarded-* and of the
-    request's id. `tail` is what ends a forwarded head when nothing the peer claimed has to be kept. The rules lie here
-    one by one, because the codecs read them with every request.
+    `address` is the client's IP as text, `node` how Forwarded spells it, empty when that is not to be added. `trusted`
+    peers are believed in what they say of Forwarded, X-Forwarded-* and the request's id. `tail` is what ends a
+    forwarded head when nothing the peer claimed has to be kept. The rules lie here one by one, because the codecs read
+    them with every request.
     """
 
-    __slots__ = ("address", "max_fields", "max_target", "request_ids", "scheme", "tail", "trusted")
+    __slots__ = ("address", "max_fields", "max_target", "node", "request_ids", "scheme", "tail", "trusted")
 
     def __init__(
         self, address: bytes, trusted: bool = False, scheme: bytes = b"http", rules: Rules = DEFAULT_RULES
@@ -58,6 +61,16 @@ class Peer:
         self.max_fields = rules.max_fields
         self.max_target = rules.max_target
         self.request_ids = rules.request_ids
+        self.node = _node(address.decode("latin-1")) if rules.forwarded else b""
+
+
+def _node(address: str) -> bytes:
+    """The `for` of an address; IPv6 goes in brackets and in quotation marks, without its zone (RFC 7239 section 6)."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return b"for=unknown"
+    return (f"for={ip}" if ip.version == 4 else f'for="[{ip}]"').encode("ascii")
 
 
 def is_trusted(address: str, networks: Sequence[Network]) -> bool:

@@ -13,7 +13,7 @@ from proxy.wire.head import CHUNKED, RequestHead
 from proxy.wire.peer import Peer
 
 # What becomes of a field line. Lines without an entry are end-to-end and pass as they came.
-_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _TE, _UPGRADE, _REQUEST_ID, _CLAIM = range(10)
+_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _TE, _UPGRADE, _REQUEST_ID, _FORWARDED, _CLAIM = range(11)
 
 _ROLES: Final = {
     b"host": _HOST,
@@ -26,7 +26,7 @@ _ROLES: Final = {
     b"te": _TE,
     b"upgrade": _UPGRADE,
     b"x-request-id": _REQUEST_ID,
-    b"forwarded": _CLAIM,
+    b"forwarded": _FORWARDED,
     b"x-real-ip": _CLAIM,
 }
 _CLAIM_PREFIX: Final = b"x-forwarded-"
@@ -64,7 +64,7 @@ def parse_request(raw: bytes, peer: Peer, number: int) -> RequestHead | Failure:
     lines = raw.split(b"\r\n")
     if len(lines) - 3 > peer.max_fields:
         return Failure.TOO_MANY_FIELDS
-    fields = _Fields(version == b"HTTP/1.1", peer.trusted)
+    fields = _Fields(version == b"HTTP/1.1", peer)
     failure = fields.read(lines)
     if failure is not None:
         return failure
@@ -75,18 +75,20 @@ class _Fields:
     """What the field lines of one request say, and the lines that pass on."""
 
     __slots__ = (
-        "chunked", "claims", "connection", "expects", "hosts", "is_http11", "kept", "length", "offers", "request_ids",
-        "takes_trailers", "trusted",
+        "adds_forwarded", "chunked", "claims", "connection", "expects", "forwarded", "hosts", "is_http11", "kept",
+        "length", "offers", "request_ids", "takes_trailers", "trusted",
     )  # fmt: skip
 
-    def __init__(self, is_http11: bool, trusted: bool) -> None:
+    def __init__(self, is_http11: bool, peer: Peer) -> None:
         self.is_http11 = is_http11
-        self.trusted = trusted
+        self.trusted = peer.trusted
+        self.adds_forwarded = bool(peer.node)
         self.kept: list[bytes] = []
         self.hosts: list[bytes] = []
         self.connection: list[bytes] = []
         self.claims: list[tuple[bytes, bytes]] = []  # of trusted peers only
-        self.request_ids: list[bytes] = []  # likewise
+        self.forwarded: list[bytes] = []  # likewise
+        self.request_ids: list[bytes] = []
         self.length = b""
         self.chunked = False
         self.expects = False
@@ -143,7 +145,9 @@ class _Fields:
         elif role == _REQUEST_ID:
             if self.trusted:
                 self.request_ids.append(value)
-        elif role == _CLAIM:
+        elif role == _FORWARDED and self.adds_forwarded:
+            self._claim_forwarded(value)
+        elif role != _DROP:
             self._claim(name, line)
         return None
 
@@ -166,6 +170,11 @@ class _Fields:
             self.claims.append((name, line[len(name) + 1 :].strip(b" \t")))
         else:
             self.kept.append(line)
+
+    def _claim_forwarded(self, value: bytes) -> None:
+        """What a trusted peer says in Forwarded, unless ours would end up in its quotation marks."""
+        if self.trusted and value and grammar.CLOSED_QUOTES.fullmatch(value):
+            self.forwarded.append(value)
 
     def _is_twin(self, name: bytes) -> bool:
         """Whether an untrusted `X_Forwarded_For` poses as the field that CGI-like backends read it as."""
@@ -272,6 +281,8 @@ def _forward(
         lines += _connection(protocols, fields.takes_trailers)
     if request_id:
         lines.append(b"X-Request-Id: " + request_id)
+    if peer.node:
+        lines.append(_forwarded(authority, fields.forwarded, peer))
     if fields.claims:
         lines.append(_trusted_tail(authority, fields.claims, peer))
     else:
@@ -286,6 +297,12 @@ def _connection(protocols: list[bytes], takes_trailers: bool) -> list[bytes]:
     if not protocols:
         return [b"Connection: TE", b"TE: trailers"]
     return [b"Connection: upgrade, TE", b"Upgrade: " + b", ".join(protocols), b"TE: trailers"]
+
+
+def _forwarded(authority: bytes, claims: list[bytes], peer: Peer) -> bytes:
+    """The Forwarded field (RFC 7239). No byte of an authority has to be escaped in quotation marks."""
+    host = authority and b';host="%b"' % authority
+    return b"Forwarded: " + b", ".join((*claims, b"%b%b;proto=%b" % (peer.node, host, peer.scheme)))
 
 
 def _trusted_tail(authority: bytes, claims: list[tuple[bytes, bytes]], peer: Peer) -> bytes:

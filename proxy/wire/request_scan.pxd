@@ -1,14 +1,14 @@
-"""Request heads, compiled codec: from bytes to what they say and to the spans of the head to forward."""
+"""Request heads, compiled codec: from bytes to what they say."""
 
 from libc.string cimport memchr, memcmp
 
 from proxy.wire.head_fields cimport (
     CLAIM, CODING, CONNECTION, DROPPED, EXPECT, HOST_NAME, KEEP_ALIVE, KEPT, LENGTH, REQUEST_ID, TE, UPGRADE,
-    Fields, Role, add_upgrade, common_role, keep, read_length, read_options, read_protocols, switches,
+    Fields, Role, common_role, keep, read_length, read_options, read_protocols,
 )
 from proxy.wire.octets cimport (
-    ADDRESS, AUTHORITY, HOST, NAME, TARGET, ZONE, Line, Octets, Span, Spans,
-    add, add_all, add_span, add_words, begins, is_line_end, read_line, skip, spells, take_member, trimmed,
+    ADDRESS, AUTHORITY, HOST, NAME, TARGET, ZONE, Line, Octets, Span,
+    add_span, add_words, begins, closes_quotes, is_line_end, read_line, skip, spells, take_member, trimmed,
 )
 
 cdef enum:
@@ -123,6 +123,10 @@ cdef inline void take_claim(Fields* fields, Line* line, Span value) noexcept:
     elif spells(line.start, line.name, b"x-forwarded-host"):
         if not fields.claimed_host.length:
             fields.claimed_host = value
+    elif fields.adds_forwarded and spells(line.start, line.name, b"forwarded"):
+        if value.length and closes_quotes(value):
+            add_span(&fields.forwarded, value)
+            add_words(&fields.forwarded, b", ")
     else:
         keep(fields, line)
 
@@ -283,71 +287,3 @@ cdef inline Refusal read_destination(Destination* to, RequestLine* line, Fields*
 cdef inline bint has_good_id(Fields* fields) noexcept:
     """Whether a trusted peer gave one id that can be kept."""
     return fields.request_ids == 1 and 0 < fields.request_id.length <= MAX_REQUEST_ID
-
-
-cdef inline bint is_plain_host(Line* line, Span value) noexcept:
-    """Whether a Host line is spelled as we spell it, so that it can pass with its neighbours."""
-    return (
-        value.start == line.start + 6 and value.start + value.length + 2 == line.next
-        and not memcmp(line.start, b"Host: ", 6)
-    )
-
-
-cdef inline void compose_connection(Spans* text, Fields* fields) noexcept:
-    """Note the fields that hold for the connection to the backend, named so in Connection (RFC 9110 section 7.6.1)."""
-    if switches(fields):
-        add_words(text, b"Connection: upgrade, TE\r\n" if fields.takes_trailers else b"Connection: upgrade\r\n")
-        add_upgrade(text, fields)
-    elif fields.takes_trailers:
-        add_words(text, b"Connection: TE\r\n")
-    if fields.takes_trailers:
-        add_words(text, b"TE: trailers\r\n")
-
-
-cdef inline void compose_request(
-    Spans* text, RequestLine* line, Fields* fields, Destination* to, Span request_id
-) noexcept:
-    """Note the head to forward, up to where the tail of a peer follows."""
-    cdef Line* host = &fields.host_line
-    if to.is_absolute or line.minor == 0:
-        add(text, line.method.start, line.method.length + 1)
-        if to.lacks_slash:
-            add_words(text, b"/")
-        add_span(text, to.target)
-        add_words(text, b" HTTP/1.1\r\n")
-    else:
-        add(text, line.method.start, line.next - line.method.start)
-    if not to.is_absolute and fields.hosts and is_plain_host(host, fields.host):
-        add(text, host.start, host.next - host.start)
-    else:
-        add_words(text, b"Host: ")
-        add_span(text, to.authority)
-        add_words(text, b"\r\n")
-    add_all(text, &fields.kept)
-    if fields.expects:
-        add_words(text, b"Expect: 100-continue\r\n")
-    if fields.has_length:
-        add_words(text, b"Content-Length: ")
-        add_span(text, fields.length)
-        add_words(text, b"\r\n")
-    elif fields.chunked:
-        add_words(text, b"Transfer-Encoding: chunked\r\n")
-    if fields.takes_trailers or fields.wants_upgrade:
-        compose_connection(text, fields)
-    if request_id.length:
-        add_words(text, b"X-Request-Id: ")
-        add_span(text, request_id)
-        add_words(text, b"\r\n")
-    add_words(text, b"X-Forwarded-Host: ")
-    add_span(text, fields.claimed_host if fields.claimed_host.length else to.authority)
-    add_words(text, b"\r\n")
-
-
-cdef inline void compose_tail(Spans* text, Fields* fields, Span address, Span scheme) noexcept:
-    """The fields that tell where a request comes from, when a trusted peer has told a part of it already."""
-    add_words(text, b"X-Forwarded-For: ")
-    add_all(text, &fields.chain)
-    add_span(text, address)
-    add_words(text, b"\r\nX-Forwarded-Proto: ")
-    add_span(text, fields.claimed_proto if fields.claimed_proto.length else scheme)
-    add_words(text, b"\r\nVia: 1.1 seawall\r\n\r\n")

@@ -18,13 +18,15 @@ class Codec(Protocol):
     ) -> ResponseHead | Failure: ...
 
 
-RULES: Final = Rules(max_fields=3, max_target=9, request_ids=b"0123456789abcdef")
-WIDEST: Final = Rules(max_fields=grammar.MOST_FIELDS, max_target=grammar.MOST_TARGET)
+TIGHT: Final = Rules(max_fields=3, max_target=9)
+ADDING: Final = Rules(request_ids=b"0123456789abcdef", forwarded=True)
+WIDEST: Final = Rules(max_fields=grammar.MOST_FIELDS, max_target=grammar.MOST_TARGET, forwarded=True)
 PEERS: Final = (
     Peer(b"192.0.2.7"),
-    Peer(b"192.0.2.7", rules=RULES),
+    Peer(b"192.0.2.7", rules=TIGHT),
+    Peer(b"192.0.2.7", rules=ADDING),
     Peer(b"10.0.0.1", trusted=True, scheme=b"https"),
-    Peer(b"2001:db8::1", trusted=True, rules=RULES),
+    Peer(b"2001:db8::1", trusted=True, rules=ADDING),
     Peer(b"10.0.0.1", trusted=True, rules=WIDEST),
 )
 UPGRADE: Final = b"Connection: upgrade\r\nUpgrade: websocket\r\n"

@@ -43,6 +43,7 @@ VALUES: Final = (
     b"websocket", b"WebSocket/13, h2c", b"H2C", b"h2/1, a",
     b"a/b, c/d/e", b"a/", b"/a", b"a b, c", b",\tfoo/1 ,, bar,", b"a," * 16, b"a," * 17, b"gzip;q=1, Trailers ;q=0.5",
     b"trailers\xa0", b"trailersx, ;trailers", b"Upgrade, te", b"UPGRADE,close",
+    b'"', b'"a\\"', b'"a\\"",b', b'a\\"b"', b'"\\', b'a="b";c="d', b'for="[::1]", by="\\\\"',
 )  # fmt: skip
 SEPARATORS: Final = (b": ", b":", b":  ", b" : ", b"", b":\t")
 LINES: Final = (  # that are good by themselves, and mostly together
@@ -52,7 +53,8 @@ LINES: Final = (  # that are good by themselves, and mostly together
     b"Connection: keep-alive, upgrade",
     b"TE: trailers", b"te:deflate;q=0.5,TRAILERS", b"Keep-Alive: timeout=5", b"Keep-Alive: max=3, timeout=70",
     b"X-Forwarded-For: 1.1.1.1", b"X-Forwarded-For:2.2.2.2 ", b"x-forwarded-proto: https", b"X-Forwarded-Host: c",
-    b"X-Forwarded-Port: 1", b"Forwarded: for=a", b"X_Forwarded_For: 3.3.3.3", b"Content_Length: 7",
+    b"X-Forwarded-Port: 1", b"Forwarded: for=a", b'forwarded: for="b\\", c"',
+    b'Forwarded: for="d', b"X_Forwarded_For: 3.3.3.3", b"Content_Length: 7",
     b"Expect: 100-continue", b"Date: today", b"Set-Cookie: a=b", b"Content-Length: 12", b"Transfer-Encoding: chunked",
     b"X-Request-Id: of-theirs", b"x-request-id:", b"X_Request_Id: twin",
     b"User-Agent: a \xc3\xa9 rather long one, as browsers send them",
