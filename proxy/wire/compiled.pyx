@@ -13,7 +13,7 @@ from cpython.object cimport PyTypeObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp
 
-from proxy.wire.head_fields cimport CHUNKED, MAX_PROTOCOLS, UNTIL_CLOSE, Fields, begin, switches
+from proxy.wire.head_fields cimport CHUNKED, MAX_HOPS, MAX_PROTOCOLS, UNTIL_CLOSE, Fields, begin, switches
 from proxy.wire.objects cimport (
     PeerSlots, PyType_GenericAlloc, RequestSlots, ResponseSlots,
     bytes_in, check_layout, held, lowered, numbered, object_in, path_of, slice_of, slots_of, span_of, written,
@@ -25,7 +25,7 @@ from proxy.wire.octets cimport (
 from proxy.wire.request_compose cimport Sender, compose_origin, compose_request
 from proxy.wire.request_scan cimport (
     FINE, MAX_REQUEST_ID, Destination, Refusal, RequestLine,
-    has_good_id, read_destination, read_request_fields, read_request_line,
+    counts_hops, has_good_id, read_destination, read_request_fields, read_request_line,
 )
 from proxy.wire.response_scan cimport compose_framing, compose_interim, is_good_switch, read_response_fields, read_status_line
 
@@ -52,8 +52,9 @@ cdef int MAX_FIELDS = grammar.MAX_FIELDS  # of responses
 cdef int classify() except -1:
     """Fill the table of byte classes from the grammar, and make sure that its limits are those of the build."""
     cdef int octet
-    limits = (grammar.MOST_FIELDS, grammar.MAX_PROTOCOLS, grammar.MAX_REQUEST_ID, grammar.MAX_LENGTH)
-    if limits != (MOST_FIELDS, MAX_PROTOCOLS, MAX_REQUEST_ID, (1 << 63) - 1) or not 1 <= MAX_FIELDS <= MOST_FIELDS:
+    limits = (grammar.MOST_FIELDS, grammar.MAX_PROTOCOLS, grammar.MAX_HOPS, grammar.MAX_REQUEST_ID, grammar.MAX_LENGTH)
+    built = (MOST_FIELDS, MAX_PROTOCOLS, MAX_HOPS, MAX_REQUEST_ID, (1 << 63) - 1)
+    if limits != built or not 1 <= MAX_FIELDS <= MOST_FIELDS:
         raise ImportError("the compiled codec was built for other limits")
     for octet in range(256):
         one = bytes((octet,))
@@ -94,6 +95,7 @@ def parse_request(bytes raw not None, peer, uint64_t number):
     if refusal == FINE:
         begin(&fields, object_in(slots.max_fields))
         fields.adds_forwarded = PyBytes_GET_SIZE(node) > 0
+        fields.counts_hops = counts_hops(line.method)
         refusal = read_request_fields(&fields, line.next, end, trusted)
     if refusal == FINE:
         refusal = read_destination(&to, &line, &fields)
@@ -189,8 +191,8 @@ cdef tuple METHODS = (b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"O
 check_layout(
     RequestHead,
     (
-        "body", "expects_continue", "forward", "host", "method", "minor", "path", "persistent", "raw", "request_id",
-        "takes_trailers", "target", "upgrades",
+        "body", "ends_here", "expects_continue", "forward", "host", "method", "minor", "path", "persistent", "raw",
+        "request_id", "takes_trailers", "target", "upgrades",
     ),
     sizeof(RequestSlots),
 )
@@ -232,6 +234,7 @@ cdef object new_request_head(
     slots.persistent = held(True if (not fields.closes if line.minor else fields.keeps_alive) else False)
     slots.body = held(body)
     slots.expects_continue = held(True if fields.expects else False)
+    slots.ends_here = held(True if fields.hops == 0 else False)
     slots.takes_trailers = held(True if fields.takes_trailers else False)
     slots.upgrades = held(True if switches(fields) else False)
     slots.forward = held(forward)

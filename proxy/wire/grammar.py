@@ -12,6 +12,7 @@ MAX_TRAILERS: Final = 8 * 1024
 MAX_INTERIM: Final = 32  # 1xx responses to one request
 MAX_LENGTH: Final = 2**63 - 1
 MAX_PROTOCOLS: Final = 16  # in Upgrade fields
+MAX_HOPS: Final = 10**9  # that Max-Forwards is read as; more count as these (RFC 9110 section 7.6.2)
 MAX_REQUEST_ID: Final = 128  # bytes of one that a trusted peer made
 
 REQUEST_IDS: Final = re.compile(rb"(?:[0-9a-f]{16})?")  # what the ids of one process begin with
@@ -50,6 +51,14 @@ def protocols_of(values: list[bytes]) -> list[bytes]:
 def is_http2(protocol: bytes) -> bool:
     """Whether a protocol is HTTP/2, whose tunnel would carry requests that nobody checks (RFC 9113 section 3.1)."""
     return protocol.partition(b"/")[0].lower() in (b"h2", b"h2c")
+
+
+def hops_of(value: bytes) -> int | None:
+    """How often a request may be forwarded, at most MAX_HOPS. None when it is not digits alone."""
+    if not value.isdigit():
+        return None
+    digits = value.lstrip(b"0")
+    return MAX_HOPS if len(digits) > 9 else int(digits or b"0")
 
 
 def host_of(value: bytes) -> bytes | None:

@@ -22,12 +22,13 @@ class RequestHead:
     `target` is in origin-form or `*`, `path` is its part before the query, both exactly as sent. `host` is lower case
     without its port, empty for HTTP/1.0 without Host. `body` is the Content-Length in bytes, 0 for none, or CHUNKED.
     `forward` is the whole head to send upstream, its empty line included, and `request_id` the id it carries, empty for
-    none. `upgrades` says whether it asks to switch protocols, `takes_trailers` whether the client reads trailers. `raw`
-    is the head as it came.
+    none. `upgrades` says whether it asks to switch protocols, `takes_trailers` whether the client reads trailers,
+    `ends_here` whether Max-Forwards forbids to forward it. `raw` is the head as it came.
     """
 
     __slots__ = (
         "body",
+        "ends_here",
         "expects_continue",
         "forward",
         "host",
@@ -57,6 +58,7 @@ class RequestHead:
         request_id: bytes = b"",
         upgrades: bool = False,
         takes_trailers: bool = False,
+        ends_here: bool = False,
     ) -> None:
         self.method = method
         self.target = target
@@ -71,6 +73,7 @@ class RequestHead:
         self.request_id = request_id
         self.upgrades = upgrades
         self.takes_trailers = takes_trailers
+        self.ends_here = ends_here
 
     def field_values(self, name: bytes) -> list[bytes]:
         """The values of every field line called `name` (lower case). Walks the head: not for the happy path."""

@@ -11,11 +11,12 @@ cdef enum:
     UNTIL_CLOSE = -2
 
     MAX_PROTOCOLS = 16
+    MAX_HOPS = 1000000000
 
 
 cdef enum Role:  # what becomes of a field line
-    KEPT, DROPPED, CONNECTION, KEEP_ALIVE, LENGTH, CODING, HOST_NAME, EXPECT, TE, UPGRADE, REQUEST_ID
-    CLAIM, DATE
+    KEPT, DROPPED, CONNECTION, KEEP_ALIVE, LENGTH, CODING, HOST_NAME, EXPECT, TE, UPGRADE, HOPS
+    REQUEST_ID, CLAIM, DATE
 
 
 cdef struct Fields:  # what the field lines of one head say, and the lines that pass on
@@ -40,6 +41,9 @@ cdef struct Fields:  # what the field lines of one head say, and the lines that 
     Span host
     bint expects
     bint takes_trailers
+    bint counts_hops
+    int hops  # of Max-Forwards, -1 when it is not there
+    unsigned char[10] hops_text  # one less, as it goes on, at the end
     Spans chain  # X-Forwarded-For of a trusted peer, a comma behind each value
     Span claimed_proto
     Span claimed_host
@@ -63,6 +67,8 @@ cdef inline void begin(Fields* fields, int most) noexcept:
     fields.bad_protocol = fields.names_http2 = fields.takes_trailers = fields.adds_forwarded = False
     fields.has_length = fields.chunked = fields.expects = fields.dated = False
     fields.host.length = fields.claimed_proto.length = fields.claimed_host.length = 0
+    fields.counts_hops = False
+    fields.hops = -1
     fields.body = 0
     fields.keep_alive = -1
 

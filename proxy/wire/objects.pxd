@@ -30,6 +30,7 @@ cdef extern from "Python.h":
 cdef struct RequestSlots:
     PyObject head
     PyObject* body
+    PyObject* ends_here
     PyObject* expects_continue
     PyObject* forward
     PyObject* host

@@ -13,7 +13,7 @@ from proxy.wire.head import CHUNKED, RequestHead
 from proxy.wire.peer import Peer
 
 # What becomes of a field line. Lines without an entry are end-to-end and pass as they came.
-_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _TE, _UPGRADE, _REQUEST_ID, _FORWARDED, _CLAIM = range(11)
+_DROP, _HOST, _CONNECTION, _LENGTH, _CODING, _EXPECT, _TE, _UPGRADE, _HOPS, _REQUEST_ID, _FORWARDED, _CLAIM = range(12)
 
 _ROLES: Final = {
     b"host": _HOST,
@@ -25,6 +25,7 @@ _ROLES: Final = {
     b"proxy-connection": _DROP,
     b"te": _TE,
     b"upgrade": _UPGRADE,
+    b"max-forwards": _HOPS,
     b"x-request-id": _REQUEST_ID,
     b"forwarded": _FORWARDED,
     b"x-real-ip": _CLAIM,
@@ -64,7 +65,7 @@ def parse_request(raw: bytes, peer: Peer, number: int) -> RequestHead | Failure:
     lines = raw.split(b"\r\n")
     if len(lines) - 3 > peer.max_fields:
         return Failure.TOO_MANY_FIELDS
-    fields = _Fields(version == b"HTTP/1.1", peer)
+    fields = _Fields(method, version == b"HTTP/1.1", peer)
     failure = fields.read(lines)
     if failure is not None:
         return failure
@@ -75,11 +76,12 @@ class _Fields:
     """What the field lines of one request say, and the lines that pass on."""
 
     __slots__ = (
-        "adds_forwarded", "chunked", "claims", "connection", "expects", "forwarded", "hosts", "is_http11", "kept",
-        "length", "offers", "request_ids", "takes_trailers", "trusted",
+        "adds_forwarded", "chunked", "claims", "connection", "counts_hops", "expects", "forwarded", "hops", "hosts",
+        "is_http11", "kept", "length", "offers", "request_ids", "takes_trailers", "trusted",
     )  # fmt: skip
 
-    def __init__(self, is_http11: bool, peer: Peer) -> None:
+    def __init__(self, method: bytes, is_http11: bool, peer: Peer) -> None:
+        self.counts_hops = method in (b"OPTIONS", b"TRACE")  # RFC 9110 section 7.6.2
         self.is_http11 = is_http11
         self.trusted = peer.trusted
         self.adds_forwarded = bool(peer.node)
@@ -94,6 +96,7 @@ class _Fields:
         self.expects = False
         self.offers: list[bytes] = []  # of protocols
         self.takes_trailers = False
+        self.hops: int | None = None
 
     @property
     def protocols(self) -> list[bytes]:
@@ -142,6 +145,8 @@ class _Fields:
             self.takes_trailers |= self.is_http11 and _is_trailers_in(value)
         elif role == _UPGRADE:
             self.offers.append(value)
+        elif role == _HOPS:
+            return self._take_hops(value, line)
         elif role == _REQUEST_ID:
             if self.trusted:
                 self.request_ids.append(value)
@@ -161,6 +166,15 @@ class _Fields:
         if not members or b"chunked" in members or b"identity" in members:
             return Failure.BAD_FRAMING
         return Failure.UNKNOWN_CODING
+
+    def _take_hops(self, value: bytes, line: bytes) -> Failure | None:
+        if not self.counts_hops:
+            self.kept.append(line)
+            return None
+        if self.hops is not None:
+            return Failure.BAD_FIELD
+        self.hops = grammar.hops_of(value)
+        return Failure.BAD_FIELD if self.hops is None else None
 
     def _claim(self, name: bytes, line: bytes) -> None:
         """A field that says where a request comes from counts only from a trusted peer."""
@@ -236,6 +250,7 @@ def _finish(
         request_id,
         bool(protocols),
         fields.takes_trailers,
+        fields.hops == 0,
     )
 
 
@@ -279,6 +294,8 @@ def _forward(
         lines.append(b"Transfer-Encoding: chunked")
     if protocols or fields.takes_trailers:
         lines += _connection(protocols, fields.takes_trailers)
+    if fields.hops is not None:
+        lines.append(b"Max-Forwards: %d" % max(fields.hops - 1, 0))
     if request_id:
         lines.append(b"X-Request-Id: " + request_id)
     if peer.node:

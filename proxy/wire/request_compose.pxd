@@ -26,6 +26,19 @@ cdef inline void compose_connection(Spans* text, Fields* fields) noexcept:
         add_words(text, b"TE: trailers\r\n")
 
 
+cdef inline void compose_hops(Spans* text, Fields* fields) noexcept:
+    """Note Max-Forwards, one less than it came."""
+    cdef int hops = fields.hops - 1 if fields.hops else 0
+    cdef Py_ssize_t at = sizeof(fields.hops_text)
+    while at == <Py_ssize_t>sizeof(fields.hops_text) or hops:
+        at -= 1
+        fields.hops_text[at] = c"0" + hops % 10
+        hops //= 10
+    add_words(text, b"Max-Forwards: ")
+    add(text, &fields.hops_text[at], sizeof(fields.hops_text) - at)
+    add_words(text, b"\r\n")
+
+
 cdef inline void compose_request(
     Spans* text, RequestLine* line, Fields* fields, Destination* to, Span request_id
 ) noexcept:
@@ -56,6 +69,8 @@ cdef inline void compose_request(
         add_words(text, b"Transfer-Encoding: chunked\r\n")
     if fields.takes_trailers or fields.wants_upgrade:
         compose_connection(text, fields)
+    if fields.hops >= 0:
+        compose_hops(text, fields)
     if request_id.length:
         add_words(text, b"X-Request-Id: ")
         add_span(text, request_id)

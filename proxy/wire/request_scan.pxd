@@ -3,7 +3,7 @@
 from libc.string cimport memchr, memcmp
 
 from proxy.wire.head_fields cimport (
-    CLAIM, CODING, CONNECTION, DROPPED, EXPECT, HOST_NAME, KEEP_ALIVE, KEPT, LENGTH, REQUEST_ID, TE, UPGRADE,
+    CLAIM, CODING, CONNECTION, DROPPED, EXPECT, HOPS, HOST_NAME, KEEP_ALIVE, KEPT, LENGTH, MAX_HOPS, REQUEST_ID, TE, UPGRADE,
     Fields, Role, common_role, keep, read_length, read_options, read_protocols,
 )
 from proxy.wire.octets cimport (
@@ -55,6 +55,13 @@ cdef inline Refusal read_request_line(RequestLine* line, Octets start, Octets en
     return METHOD_REFUSED if line.method.length == 7 and not memcmp(start, b"CONNECT", 7) else FINE
 
 
+cdef inline bint counts_hops(Span method) noexcept:
+    """Whether Max-Forwards says something of requests of this method."""
+    if method.length == 7:
+        return not memcmp(method.start, b"OPTIONS", 7)
+    return method.length == 5 and not memcmp(method.start, b"TRACE", 5)
+
+
 cdef inline Role request_role(Octets name, Py_ssize_t length) noexcept:
     cdef Role role
     if length == 4:
@@ -63,8 +70,11 @@ cdef inline Role request_role(Octets name, Py_ssize_t length) noexcept:
         return EXPECT if spells(name, length, b"expect") else KEPT
     if length == 9:
         return CLAIM if spells(name, length, b"forwarded") or spells(name, length, b"x-real-ip") else KEPT
-    if length == 12 and spells(name, length, b"x-request-id"):
-        return REQUEST_ID
+    if length == 12:
+        if spells(name, length, b"x-request-id"):
+            return REQUEST_ID
+        if spells(name, length, b"max-forwards"):
+            return HOPS
     role = common_role(name, length)
     if role == KEPT and begins(name, length, b"x-forwarded-"):
         return CLAIM
@@ -109,6 +119,25 @@ cdef inline bint has_trailers(Span value) noexcept:
         if spells(member.start, member.length, b"trailers"):
             return True
     return False
+
+
+cdef inline Refusal take_hops(Fields* fields, Line* line, Span value) noexcept:
+    """Max-Forwards, which counts for two methods only (RFC 9110 section 7.6.2)."""
+    cdef Py_ssize_t index
+    if not fields.counts_hops:
+        keep(fields, line)
+        return FINE
+    if fields.hops >= 0 or not value.length:
+        return BAD_FIELD
+    fields.hops = 0
+    for index in range(value.length):
+        if not c"0" <= value.start[index] <= c"9":
+            return BAD_FIELD
+        if fields.hops >= MAX_HOPS // 10:
+            fields.hops = MAX_HOPS
+        else:
+            fields.hops = fields.hops * 10 + (value.start[index] - c"0")
+    return FINE
 
 
 cdef inline void take_claim(Fields* fields, Line* line, Span value) noexcept:
@@ -157,6 +186,8 @@ cdef inline Refusal take_request_field(Fields* fields, Line* line, bint trusted)
         fields.takes_trailers |= has_trailers(value)
     elif role == UPGRADE:
         read_protocols(fields, value)
+    elif role == HOPS:
+        return take_hops(fields, line, value)
     elif role == REQUEST_ID and trusted:
         fields.request_ids += 1
         fields.request_id = value

@@ -3,7 +3,10 @@
 import random
 from typing import Final
 
-METHODS: Final = (b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"get", b"FROB", b"G\x00T", b"", b"DELETE")
+METHODS: Final = (
+    b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"get", b"FROB", b"G\x00T", b"", b"DELETE",
+    b"TRACE", b"TRACE", b"OPTIONS", b"trace",
+)  # fmt: skip
 TARGETS: Final = (
     b"/", b"/a?b=c", b"/%2f..//x", b"*", b"http://a/b", b"http://a:80", b"a:80", b"/\xff", b"/#", b"/ x", b"",
     b"//a/b?", b"/" + b"x" * 9000, b"/?", b"https://u@a/", b"http://", b"HTTP://a?x", b"HttpS://[::1]:80/x?",
@@ -25,6 +28,7 @@ NAMES: Final = (
     b"x-hop", b"X-Forwarded-", b"X-Forwarded-Port", b"X-Forwarded", b"Authorization", b"Content-Lengt",
     b"Transfer-Encodin", b"cOnnection", b"x_y", b"A", b"Accept", b"", b" A", b"A ", b"A\t", b"B\xe9", b"C\x00",
     b"Trailer", b"Hos", b"Hostt", b"D@E", b"X-Request-Id", b"x_request_id", b"X-Request-Ids",
+    b"Max-Forwards", b"max-forwards", b"Max_Forwards",
 )  # fmt: skip
 VALUES: Final = (
     b"a", b"example.com", b"a:80", b"a:99999", b"a:1234", b"[::1]", b"[::1]:80", b"a b", b"a,b", b"a/b", b"u@a", b"",
@@ -43,6 +47,8 @@ VALUES: Final = (
     b"websocket", b"WebSocket/13, h2c", b"H2C", b"h2/1, a",
     b"a/b, c/d/e", b"a/", b"/a", b"a b, c", b",\tfoo/1 ,, bar,", b"a," * 16, b"a," * 17, b"gzip;q=1, Trailers ;q=0.5",
     b"trailers\xa0", b"trailersx, ;trailers", b"Upgrade, te", b"UPGRADE,close",
+    b"10", b"1", b"007", b"999999999", b"1000000000", b"1000000001", b"0" * 30 + b"20", b"\xb2",
+    b"max-forwards, x-request-id",
     b'"', b'"a\\"', b'"a\\"",b', b'a\\"b"', b'"\\', b'a="b";c="d', b'for="[::1]", by="\\\\"',
 )  # fmt: skip
 SEPARATORS: Final = (b": ", b":", b":  ", b" : ", b"", b":\t")
@@ -56,6 +62,7 @@ LINES: Final = (  # that are good by themselves, and mostly together
     b"X-Forwarded-Port: 1", b"Forwarded: for=a", b'forwarded: for="b\\", c"',
     b'Forwarded: for="d', b"X_Forwarded_For: 3.3.3.3", b"Content_Length: 7",
     b"Expect: 100-continue", b"Date: today", b"Set-Cookie: a=b", b"Content-Length: 12", b"Transfer-Encoding: chunked",
+    b"Max-Forwards: 1", b"max-forwards:0", b"Max-Forwards: 10",
     b"X-Request-Id: of-theirs", b"x-request-id:", b"X_Request_Id: twin",
     b"User-Agent: a \xc3\xa9 rather long one, as browsers send them",
 )  # fmt: skip
