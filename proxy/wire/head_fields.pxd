@@ -20,7 +20,6 @@ cdef enum Role:  # what becomes of a field line
 
 
 cdef struct Fields:  # what the field lines of one head say, and the lines that pass on
-    Spans kept
     int count
     int most  # that there may be
     bint closes
@@ -34,7 +33,6 @@ cdef struct Fields:  # what the field lines of one head say, and the lines that 
     int protocols  # in Upgrade
     bint bad_protocol
     bint names_http2
-    Spans upgrade  # the protocols but HTTP/2, a comma between two
     # of requests
     int hosts
     Line host_line
@@ -44,16 +42,19 @@ cdef struct Fields:  # what the field lines of one head say, and the lines that 
     bint counts_hops
     int hops  # of Max-Forwards, -1 when it is not there
     unsigned char[10] hops_text  # one less, as it goes on, at the end
-    Spans chain  # X-Forwarded-For of a trusted peer, a comma behind each value
     Span claimed_proto
     Span claimed_host
-    bint adds_forwarded
-    Spans forwarded  # of a trusted peer, when we add to it, a comma behind each value
     int request_ids  # of a trusted peer
     Span request_id
+    bint adds_forwarded
     # of responses
     bint dated
     int keep_alive  # seconds, -1 when it does not say
+    # long, so behind the others, which then lie together
+    Spans kept
+    Spans upgrade  # the protocols but HTTP/2, a comma between two
+    Spans chain  # X-Forwarded-For of a trusted peer, a comma behind each value
+    Spans forwarded  # Forwarded of a trusted peer, when we add to it, likewise
 
 
 cdef inline void begin(Fields* fields, int most) noexcept:

@@ -135,11 +135,10 @@ cdef inline bytes numbered(bytes prefix, uint64_t number):
     cdef bytes made = PyBytes_FromStringAndSize(NULL, size + 16)
     cdef char* text = PyBytes_AS_STRING(made)
     cdef const char* digits = b"0123456789abcdef"
-    cdef Py_ssize_t at
+    cdef int index
     memcpy(text, PyBytes_AS_STRING(prefix), size)
-    for at in range(size + 15, size - 1, -1):
-        text[at] = digits[number & 15]
-        number >>= 4
+    for index in range(16):
+        text[size + index] = digits[(number >> (60 - 4 * index)) & 15]
     return made
 
 
