@@ -25,15 +25,17 @@ _PERCENT: Final = ord("%")
 class Alternative(Generic[T]):
     """What a request leads to when it was found under its host and path and the remaining conditions hold.
 
-    The smaller `rank` wins. Alternatives of one rank lead to the same target.
+    The smaller `rank` wins. Alternatives of one rank lead to the same target. `prefix` is the path prefix that it was
+    found under, without a slash at its end.
     """
 
-    __slots__ = ("conditions", "rank", "target")
+    __slots__ = ("conditions", "prefix", "rank", "target")
 
-    def __init__(self, rank: int, conditions: tuple[Predicate, ...], target: T) -> None:
+    def __init__(self, rank: int, conditions: tuple[Predicate, ...], target: T, prefix: bytes = b"") -> None:
         self.rank = rank
         self.conditions = conditions
         self.target = target
+        self.prefix = prefix
 
 
 Placed: TypeAlias = tuple[Term, Alternative[T]]

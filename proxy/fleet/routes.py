@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from proxy.fleet.conditions import compile_rule
+from proxy.fleet.conditions import compile_rule, prefix_segments
 from proxy.fleet.route_index import Alternative, Index, Placed, build_index
 from proxy.fleet.route_terms import Specificity, Term, terms_of
-from proxy.spec.route import RouteSpec, Rule
+from proxy.spec.route import PathPrefix, RouteSpec, Rule
 from proxy.wire.head import RequestHead
 
 T = TypeVar("T")
@@ -49,7 +49,8 @@ class RouteTable(Generic[T]):
             target = resolve(place.route.service)
             for term in place.terms:
                 conditions = tuple(map(compile_rule, term.rest))
-                placed.append((term, Alternative(position, conditions, target)))
+                prefix = prefix_segments(term.path.prefix) if isinstance(term.path, PathPrefix) else b""
+                placed.append((term, Alternative(position, conditions, target, prefix)))
         entries = tuple(place.entry(position) for position, place in enumerate(places))
         return cls(build_index(placed), entries)
 
@@ -57,6 +58,11 @@ class RouteTable(Generic[T]):
         """What the request leads to, None when no route wants it."""
         found = self._index.find(head, None)
         return None if found is None else found.target
+
+    def prefix_of(self, head: RequestHead) -> bytes:
+        """The path prefix of the route that the request takes, empty when it has none. Matches anew."""
+        found = self._index.find(head, None)
+        return b"" if found is None else found.prefix
 
     def __repr__(self) -> str:
         return f"<RouteTable places={len(self.entries)} {type(self._index).__name__}>"

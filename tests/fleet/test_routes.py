@@ -247,6 +247,16 @@ def test_a_better_route_whose_conditions_fail_makes_way() -> None:
     assert routes.match(request("a", "/x")) == "REST"
 
 
+@pytest.mark.parametrize(
+    ("target", "prefix"),
+    [("/api/x", b"/api"), ("/api/v1/x", b"/api/v1"), ("/apix", b""), ("/exact", b""), ("/api/../x", b"")],
+)
+def test_prefix_is_that_of_the_route_that_wins(target: str, prefix: bytes) -> None:
+    routes = table(("any", EVERYTHING), ("api", API), ("one", PathPrefix("/api/v1/")), ("exact", Path("/exact")))
+    assert routes.prefix_of(request(target=target)) == prefix
+    assert table(("api", API)).prefix_of(request(target="/other")) == b""
+
+
 def test_no_route_matches_nothing() -> None:
     assert table().match(request()) is None
     assert table().entries == ()
