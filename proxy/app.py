@@ -39,6 +39,7 @@ class App:
     """A whole Seawall. `run` is until a signal; `async with` is for those who end it otherwise."""
 
     def __init__(self, resolved: Resolved) -> None:
+        _raise_descriptor_limit()
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
         self.fleet = Fleet(random.Random())
@@ -49,7 +50,15 @@ class App:
                 head_timeout=spec.request_head_timeout,
                 body_timeout=spec.body_timeout,
                 keep_alive=spec.keep_alive_timeout,
+                min_rate=spec.min_rate,
                 trusted=spec.trusted_proxies,
+                max_head=spec.max_head,
+                max_target=spec.max_target,
+                max_fields=spec.max_fields,
+                max_connections=spec.max_connections,
+                max_connections_per_client=spec.max_connections_per_client,
+                forwarded=spec.forwarded,
+                request_id=spec.request_id,
             ),
             AccessLog(AccessLogFormat(spec.access_log)) if spec.access_log else None,
         )
@@ -81,7 +90,6 @@ class App:
             await self.drain()
 
     async def __aenter__(self) -> Self:
-        _raise_descriptor_limit()
         try:
             await self.plane.start(self.spec.listen)
             await self.admin.start(*self.spec.admin)

@@ -46,6 +46,7 @@ class AccessLog:
             "request_bytes": exchange.request_bytes,
             "response_bytes": exchange.response_bytes,
             "duration_ms": round(seconds * 1000, 3),
+            "request_id": _text(exchange.head.request_id),
             "service": exchange.service.spec.name,
             "backend": exchange.served_by,
             "attempts": [

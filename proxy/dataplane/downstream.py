@@ -4,82 +4,58 @@ import asyncio
 import socket
 import struct
 import time
-from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
 
+from proxy.dataplane.admission import Admission
 from proxy.dataplane.exchange import Exchange
+from proxy.dataplane.request_reader import LOOK_AHEAD, RequestReader, State
+from proxy.dataplane.tunnel import Tunnel
 from proxy.failure import Failure
-from proxy.wire import chunked, grammar
-from proxy.wire.chunked import ChunkedDecoder
-from proxy.wire.codec import parse_request
-from proxy.wire.head import CHUNKED, RequestHead
-from proxy.wire.head_buffer import HEAD_END, HeadBuffer
+from proxy.wire.head import RequestHead
 from proxy.wire.peer import Peer, is_trusted
-from proxy.wire.replies import reply
+from proxy.wire.prefix import without_prefix
+from proxy.wire.proxy_protocol import BadProxyHeaderError, read_proxy_header
+from proxy.wire.replies import options_reply, reply
 
 if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
 
 WRITE_LIMIT: Final = 256 * 1024  # bytes held for a client that does not read
-LOOK_AHEAD: Final = 64 * 1024  # bytes of pipelined requests read before the one at hand is answered
 LINGER: Final = 2.0  # seconds in which a client may still read the answer and send what nobody reads
 LINGER_BYTES: Final = 4 * 1024 * 1024
-_CR: Final = 13
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
-
-
-class State(Enum):
-    """What the bytes that come next are."""
-
-    READY = "ready"  # the next request, or a piece of its head
-    BUSY = "busy"  # the body of the request at hand, then pipelined requests
-    LINGERING = "lingering"  # nothing: they are thrown away until the client has read its last answer
-    CLOSED = "closed"
-
 
 # An enum member costs a look-up in its class; on the hot path a global does.
 _READY: Final = State.READY
 _BUSY: Final = State.BUSY
+_TUNNEL: Final = State.TUNNEL
 
 
-class Downstream(asyncio.Protocol):
+class Downstream(RequestReader):
     """One client connection. `deadline` is in monotonic seconds; the sweep calls `on_deadline` after it."""
 
     __slots__ = (
-        "_body_left",
-        "_decoder",
-        "_exchange",
+        "_admitted_as",
         "_lingered",
-        "_partial",
-        "_peer",
-        "_pending",
-        "_plane",
         "_transport",
-        "deadline",
+        "_tunnel",
+        "_unread",
+        "_unread_since",
         "is_half_closed",
         "is_reading_paused",
-        "is_write_paused",
-        "state",
     )
 
     _transport: asyncio.Transport
-    _peer: Peer
 
-    def __init__(self, plane: "DataPlane") -> None:
-        # for the whole connection
-        self._plane = plane
-        self.state = State.READY
-        self.deadline = time.monotonic() + plane.settings.head_timeout
+    def __init__(self, plane: "DataPlane", proxy_protocol: bool = False) -> None:
+        super().__init__(plane, State.PREFACE if proxy_protocol else State.READY)
+        self._admitted_as: bytes | None = None
+        self._lingered = 0  # bytes thrown away
+        self._tunnel: Tunnel | None = None
+        self._unread = 0  # bytes that the client had not taken when last looked at
+        self._unread_since = 0.0
         self.is_half_closed = False
         self.is_reading_paused = False
-        self.is_write_paused = False
-        self._lingered = 0  # bytes thrown away
-        # for one request
-        self._exchange: Exchange | None = None
-        self._partial: HeadBuffer | None = None
-        self._pending = b""  # read ahead, not looked at
-        self._body_left = 0
-        self._decoder: ChunkedDecoder | None = None
 
     # called by the transport
 
@@ -87,11 +63,15 @@ class Downstream(asyncio.Protocol):
         """A client connected."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
+        self._plane.downstreams.add(self)
         peername = transport.get_extra_info("peername")
         address = str(peername[0]).removeprefix("::ffff:") if peername else "unknown"
-        trusted = bool(peername) and is_trusted(address, self._plane.settings.trusted)
-        self._peer = Peer(address.encode("ascii", "replace"), trusted)
-        self._plane.downstreams.add(self)
+        admission = self._plane.admissions.enter()
+        if self.state is not State.PREFACE:
+            self._identify(address)
+        else:
+            self._peer = Peer(address.encode("ascii", "replace"))
+        self._admit(admission)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
@@ -102,6 +82,10 @@ class Downstream(asyncio.Protocol):
             rest = self._read_body(data)
             if rest:
                 self._look_ahead(rest)
+        elif state is _TUNNEL and self._tunnel is not None:
+            self._tunnel.on_client_data(data)
+        elif state is State.PREFACE:
+            self._read_preface(data)
         elif state is State.LINGERING:
             self._lingered += len(data)
             if self._lingered > LINGER_BYTES:
@@ -110,7 +94,9 @@ class Downstream(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more. True keeps the connection for the answer it may still wait for."""
         exchange = self._exchange
-        if self.state is not State.BUSY or exchange is None:
+        if self.state is _TUNNEL and self._tunnel is not None:
+            return self._tunnel.on_client_end()
+        if self.state is not _BUSY or exchange is None:
             return False
         if not exchange.request_complete:
             exchange.on_client_gone()
@@ -124,21 +110,26 @@ class Downstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by whichever side."""
         self.state = State.CLOSED
-        exchange = self._exchange
-        if exchange is not None:
-            self._exchange = None
+        exchange, tunnel = self._exchange, self._tunnel
+        self._exchange = self._tunnel = None
+        if tunnel is not None:
+            tunnel.on_lost(exc, Failure.CLIENT_GONE)
+        elif exchange is not None:
             exchange.on_client_gone()
+        self._plane.admissions.leave(self._admitted_as)
         self._plane.on_downstream_gone(self)
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is written to."""
         self.is_write_paused = True
+        self._look_at_unread(time.monotonic())
         if self._exchange is not None:
             self._exchange.pause_upstream()
 
     def resume_writing(self) -> None:
         """It has caught up."""
         self.is_write_paused = False
+        self._unread = 0
         if self._exchange is not None:
             self._exchange.resume_upstream()
         elif self.state is State.READY:
@@ -148,8 +139,26 @@ class Downstream(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes of a response."""
-        if self.state is _BUSY:
+        if self.state is _BUSY or self.state is _TUNNEL:
             self._transport.write(data)
+
+    def begin_tunnel(self, tunnel: Tunnel) -> None:
+        """What comes from now on, and what was read ahead, is of another protocol."""
+        self.state = _TUNNEL
+        self._tunnel = tunnel
+        early, self._pending = self._pending, b""
+        self.resume_reading()
+        if early:
+            tunnel.on_client_data(early)
+        if self.is_half_closed:
+            tunnel.on_client_end()
+
+    def end(self) -> bool:
+        """Close the sending side behind what was written; False when this connection cannot."""
+        if not self._transport.can_write_eof() or self._transport.is_closing():
+            return False
+        self._transport.write_eof()
+        return True
 
     def reply(self, failure: Failure, head: RequestHead | None, stays: bool) -> int:
         """Send an answer of the proxy's own; returns its bytes."""
@@ -164,8 +173,8 @@ class Downstream(asyncio.Protocol):
     def on_exchange_over(self, stays: bool, now: float) -> None:
         """The answer is written: go on with the next request, or close."""
         exchange = self._exchange
-        self._exchange = None
-        if self.state is not _BUSY:
+        self._exchange = self._tunnel = None
+        if self.state is not _BUSY and self.state is not _TUNNEL:
             return
         if not stays or self._plane.draining or (self.is_half_closed and not self._pending):
             self._close_after_answer(exchange is None or exchange.request_complete)
@@ -179,7 +188,7 @@ class Downstream(asyncio.Protocol):
 
     def cut(self) -> None:
         """End the connection so that the client sees that its answer is not whole."""
-        self._exchange = None
+        self._exchange = self._tunnel = None
         if self.state is State.CLOSED:
             return
         raw = self._transport.get_extra_info("socket")
@@ -216,102 +225,83 @@ class Downstream(asyncio.Protocol):
     def on_deadline(self, now: float) -> None:
         """Whatever was waited for did not come in time."""
         if self._exchange is not None:
-            self._exchange.on_deadline()
+            self._exchange.on_deadline(now)
         elif self.state is State.READY and not self._is_between_requests:
             self._refuse(Failure.HEAD_TIMEOUT)
+        elif self.state is State.READY and self.is_reading_fast_enough(now):
+            self.deadline = now + self._plane.settings.keep_alive
         else:
             self.abort()
+
+    def is_reading_fast_enough(self, now: float) -> bool:
+        """Whether a client with unread bytes has taken enough of them since they were last looked at."""
+        before, since = self._unread, self._unread_since
+        unread = self._look_at_unread(now)
+        if not before:
+            return unread > 0  # the first look
+        taken = before - unread
+        return taken > 0 and taken >= self._plane.settings.min_rate * (now - since)
+
+    def _look_at_unread(self, now: float) -> int:
+        self._unread = self._transport.get_write_buffer_size()
+        self._unread_since = now
+        return self._unread
 
     def wind_down(self) -> None:
         """Close, at once when no request is under way, else after its answer, which says so."""
         if self._exchange is not None:
             self._exchange.client_stays = False
-        elif self.state is State.READY and self._is_between_requests:
+        elif self.state is State.PREFACE or (self.state is State.READY and self._is_between_requests):
             self._transport.close()
-
-    @property
-    def _is_between_requests(self) -> bool:
-        return self._partial is None or self._partial.is_blank
 
     def abort(self) -> None:
         """End the connection at once."""
         if self.state is not State.CLOSED:
             self._transport.abort()
 
-    # reading heads
-
-    def _read_pending(self) -> None:
-        data, self._pending = self._pending, b""
-        if data:
-            self._read_requests(data)
-
-    def _read_requests(self, data: bytes) -> None:
-        """Serve the requests in `data`, one at a time: the rest waits while one is not answered."""
-        while data and self.state is _READY:
-            if self.is_write_paused:
-                self._look_ahead(data)
-                return
-            end = data.find(HEAD_END) + 4
-            if end == len(data) and self._partial is None and end <= grammar.MAX_HEAD and data[0] != _CR:
-                raw, data = data, b""  # one whole head and nothing else, as nearly always
-            else:
-                split = self._split_head(data)
-                if split is None:
-                    return
-                raw, data = split
-            head = parse_request(raw, self._peer, 0)
-            if isinstance(head, Failure):
-                self._refuse(head)
-                return
-            data = self._serve(head, data)
-        if data and self.state is _BUSY:
-            self._look_ahead(data)
-
-    def _split_head(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """(one whole head, what is behind it), or None while there is none or no use in one."""
-        partial = self._partial
-        if partial is None:
-            end = data.find(HEAD_END)
-            if 0 <= end <= grammar.MAX_HEAD and data[0] != _CR:
-                return data[: end + 4], data[end + 4 :]
-            partial = self._partial = HeadBuffer(data)
-            self.deadline = time.monotonic() + self._plane.settings.head_timeout
-        else:
-            partial.add(data)
-        whole = partial.take()
-        if whole is not None and len(whole[0]) <= grammar.MAX_HEAD:
-            self._partial = None
-            return whole
-        if len(partial) > grammar.MAX_TARGET + 64 and partial.is_long_target:
-            self._refuse(Failure.TARGET_TOO_LONG)
-        elif whole is not None or len(partial) > grammar.MAX_HEAD:
-            self._refuse(Failure.HEAD_TOO_LARGE)
-        elif partial.is_hopeless():
-            self._refuse(Failure.BAD_REQUEST_LINE)
-        return None
+    # called by the reader
 
     def _serve(self, head: RequestHead, data: bytes) -> bytes:
         """Begin the exchange for `head`; `data` is what came behind it. Returns what is behind its body."""
+        if head.ends_here:
+            return self._answer_here(head, data)
         service = self._plane.fleet.routes.match(head)
         if service is None:
-            return self._not_routed(head, data)
+            self._plane.statistics.unrouted += 1
+            return self._turn_down(Failure.NO_ROUTE, head, data)
+        if service.has_request_rules:
+            if service.body_limit is not None and head.body > service.body_limit:
+                return self._turn_down(Failure.BODY_TOO_LARGE, head, data)
+            if service.strips_prefix:
+                head.forward = without_prefix(head, self._plane.fleet.routes.prefix_of(head))
         self.state = _BUSY
         exchange = self._exchange = Exchange(self._plane, self, head, service)
         if head.body:
-            self._decoder = ChunkedDecoder() if head.body == CHUNKED else None
-            self._body_left = head.body
-            if data:
-                data = self._read_body(data)
+            data = self._begin_body(exchange, head, data)
         if self._exchange is exchange:
             exchange.attempt()
         return data
 
-    def _not_routed(self, head: RequestHead, data: bytes) -> bytes:
-        self._plane.statistics.unrouted += 1
-        stays = head.persistent and head.body == 0 and not self._plane.draining
-        self.reply(Failure.NO_ROUTE, head, stays)
+    def _answer_here(self, head: RequestHead, data: bytes) -> bytes:
+        """A request whose Max-Forwards ends here: OPTIONS is answered, TRACE would show a client's secrets."""
+        if head.method != b"OPTIONS":
+            return self._turn_down(Failure.METHOD_REFUSED, head, data)
+        stays = self._may_stay(head)
+        self._transport.write(options_reply(self._plane.date, head.minor, stays))
+        return self._after_own_answer(head, data, stays)
+
+    def _turn_down(self, failure: Failure, head: RequestHead, data: bytes) -> bytes:
+        """A good head that leads nowhere; returns what is behind its request when the connection stays."""
+        stays = self._may_stay(head)
+        self.reply(failure, head, stays)
         if self._plane.access_log is not None:
-            self._plane.access_log.record_refused(self._peer.address, Failure.NO_ROUTE, head)
+            self._plane.access_log.record_refused(self._peer.address, failure, head)
+        return self._after_own_answer(head, data, stays)
+
+    def _may_stay(self, head: RequestHead) -> bool:
+        return head.persistent and head.body == 0 and not self._plane.draining
+
+    def _after_own_answer(self, head: RequestHead, data: bytes, stays: bool) -> bytes:
         if stays:
             self.deadline = time.monotonic() + self._plane.settings.keep_alive
             return data
@@ -319,7 +309,7 @@ class Downstream(asyncio.Protocol):
         return b""
 
     def _refuse(self, failure: Failure) -> None:
-        """A head that cannot be served: say why, read nothing more."""
+        """A head that cannot be served, or a connection that is one too many: say why, read nothing more."""
         self._partial = None
         self._plane.statistics.count_bad_request(failure)
         self.reply(failure, None, stays=False)
@@ -327,43 +317,38 @@ class Downstream(asyncio.Protocol):
             self._plane.access_log.record_refused(self._peer.address, failure, None)
         self._close_after_answer(read_whole=False)
 
-    # reading bodies and what is behind them
+    # whose connection it is
 
-    def _read_body(self, data: bytes) -> bytes:
-        """Give the exchange what `data` holds of the body; returns what is behind it."""
-        exchange = self._exchange
-        if exchange is None or exchange.request_complete:
-            return data
-        if self._decoder is not None:
-            return self._read_chunks(exchange, data, self._decoder)
-        left = self._body_left
-        if len(data) < left:
-            self._body_left = left - len(data)
-            exchange.on_request_body(data, False)
-            return b""
-        self._body_left = 0
-        exchange.on_request_body(data[:left], True)
-        return data[left:]
+    def _read_preface(self, data: bytes) -> None:
+        """The PROXY protocol's header. Without a good one nothing is answered: whatever this is, it speaks no HTTP."""
+        data = self._pending + data
+        try:
+            header = read_proxy_header(data)
+        except BadProxyHeaderError:
+            self._plane.statistics.count_bad_request(Failure.BAD_PROXY_HEADER)
+            self.abort()
+            return
+        if header is None:
+            self._pending = data
+            return
+        self._pending = b""
+        self.state = _READY
+        self._identify(header.address or self._peer.address.decode("ascii"))
+        self._read_requests(data[header.size :])
 
-    def _read_chunks(self, exchange: Exchange, data: bytes, decoder: ChunkedDecoder) -> bytes:
-        pieces = decoder.feed(data)
-        if pieces is None:
-            exchange.on_bad_body()
-            return b""
-        content = chunked.encode(pieces)
-        if not decoder.done:
-            if content:
-                exchange.on_request_body(content, False)
-            return b""
-        self._decoder = None
-        exchange.on_request_body(content + chunked.LAST_CHUNK, True)
-        return decoder.rest
+    def _identify(self, address: str) -> None:
+        """Whose connection it is, which may be one too many of theirs."""
+        settings = self._plane.settings
+        trusted = address != "unknown" and is_trusted(address, settings.trusted)
+        self._peer = Peer(address.encode("ascii", "replace"), trusted, rules=self._plane.rules)
+        self._admitted_as = self._peer.address
+        self._admit(self._plane.admissions.enter_as(self._peer.address))
 
-    def _look_ahead(self, data: bytes) -> None:
-        """Keep pipelined requests until their turn, and not too many of them."""
-        self._pending += data
-        if len(self._pending) > LOOK_AHEAD:
-            self.pause_reading()
+    def _admit(self, admission: Admission) -> None:
+        if admission is Admission.DROPPED:
+            self.abort()
+        elif admission is Admission.TURNED_AWAY and self.state is not State.LINGERING:
+            self._refuse(Failure.TOO_MANY_CONNECTIONS)
 
     # closing
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.downstream import Downstream
 from proxy.errors import BindError
+from proxy.spec.proxy import ListenAddress
 
 if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
@@ -23,11 +24,13 @@ class Listener:
         self.addresses: list[tuple[str, int]] = [socket_.getsockname()[:2] for socket_ in server.sockets]
 
     @classmethod
-    async def bind(cls, plane: "DataPlane", host: str, port: int) -> "Listener":
+    async def bind(cls, plane: "DataPlane", address: ListenAddress) -> "Listener":
         """Bind and listen; BindError says which address and why."""
-        sockets = _bind(host, port)
+        bound = _bind(address.host, address.port)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Downstream(plane), sock=sockets, backlog=BACKLOG)
+        server = await loop.create_server(
+            lambda: Downstream(plane, address.proxy_protocol), sock=bound, backlog=BACKLOG
+        )
         return cls(server)
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The data plane: listeners, client connections, the pool, and the one sweep that ends whatever takes too long."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,25 +9,39 @@ from email.utils import formatdate
 from typing import Final
 
 from proxy.dataplane.access_log import AccessLog
+from proxy.dataplane.admission import Admissions
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.listener import Listener
 from proxy.dataplane.pool import Pool
 from proxy.fleet.backend import Backend
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.statistics import PlaneStatistics
-from proxy.wire.peer import Network
+from proxy.spec.proxy import ListenAddress
+from proxy.wire import grammar
+from proxy.wire.peer import Network, Rules
 
 SWEEP_INTERVAL: Final = 0.25  # seconds; a timeout is late by at most this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """How client connections are treated; times in seconds."""
+    """How client connections are treated: times in seconds, sizes in bytes, `min_rate` in bytes per second.
+
+    `max_connections` None stands for what the descriptors allow.
+    """
 
     head_timeout: float = 10.0
     body_timeout: float = 60.0
     keep_alive: float = 75.0
+    min_rate: int = 500
     trusted: tuple[Network, ...] = ()
+    max_head: int = grammar.MAX_HEAD
+    max_target: int = grammar.MAX_TARGET
+    max_fields: int = grammar.MAX_FIELDS
+    max_connections: int | None = None
+    max_connections_per_client: int | None = None
+    forwarded: bool = False
+    request_id: bool = True
 
 
 class DataPlane:
@@ -37,6 +52,14 @@ class DataPlane:
         self.settings = settings
         self.access_log = access_log
         self.statistics = PlaneStatistics()
+        self.rules = Rules(
+            max_fields=settings.max_fields,
+            max_target=settings.max_target,
+            forwarded=settings.forwarded,
+            request_ids=secrets.token_hex(8).encode("ascii") if settings.request_id else b"",
+        )
+        self.admissions = Admissions(settings.max_connections, settings.max_connections_per_client)
+        self.requests = 0  # heads read, which numbers them
         self.pool = Pool(self)
         self.downstreams: set[Downstream] = set()
         self.draining = False
@@ -48,12 +71,12 @@ class DataPlane:
 
     # called by the app
 
-    async def start(self, addresses: Sequence[tuple[str, int]]) -> None:
+    async def start(self, addresses: Sequence[ListenAddress]) -> None:
         """Bind every address and begin to serve. Raises BindError and leaves nothing bound when one cannot be."""
         self._sweep()
         try:
-            for host, port in addresses:
-                self._listeners.append(await Listener.bind(self, host, port))
+            for address in addresses:
+                self._listeners.append(await Listener.bind(self, address))
         except BaseException:
             await self.close()
             raise

@@ -10,7 +10,7 @@ from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Tier
 
 if TYPE_CHECKING:
-    from proxy.dataplane.exchange import Exchange
+    from proxy.dataplane.attempts import Attempts
     from proxy.dataplane.plane import DataPlane
 
 # A request that must not be sent twice takes an idle connection only when it served within this many seconds: a
@@ -47,7 +47,7 @@ class Pool:
             break
         return None
 
-    def connect(self, backend: Backend, exchange: "Exchange") -> asyncio.Task[None]:
+    def connect(self, backend: Backend, exchange: "Attempts") -> asyncio.Task[None]:
         """Open a connection for an exchange, told by `on_connected` or `on_connect_failed`. Cancel to call it off."""
         task = asyncio.get_running_loop().create_task(self._connect(backend, exchange))
         self._connects.add(task)
@@ -106,7 +106,7 @@ class Pool:
             task.cancel()
         await asyncio.gather(*connects, return_exceptions=True)
 
-    async def _connect(self, backend: Backend, exchange: "Exchange") -> None:
+    async def _connect(self, backend: Backend, exchange: "Attempts") -> None:
         upstream = Upstream(self._plane, backend)
         key = backend.key
         timeout = exchange.service.spec.timeout.connect

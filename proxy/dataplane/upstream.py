@@ -12,8 +12,9 @@ from proxy.wire.head import CHUNKED, UNTIL_CLOSE, ResponseHead
 from proxy.wire.head_buffer import HEAD_END, HeadBuffer
 
 if TYPE_CHECKING:
-    from proxy.dataplane.exchange import Exchange
+    from proxy.dataplane.attempts import Attempts
     from proxy.dataplane.plane import DataPlane
+    from proxy.dataplane.tunnel import Tunnel
     from proxy.fleet.backend import Backend
 
 WRITE_LIMIT: Final = 256 * 1024  # bytes held for a peer that does not read
@@ -35,6 +36,7 @@ class Upstream(asyncio.Protocol):
         "idle_since",
         "served",
         "transport",
+        "tunnel",
     )
 
     def __init__(self, plane: "DataPlane", backend: "Backend") -> None:
@@ -46,12 +48,13 @@ class Upstream(asyncio.Protocol):
         self.idle_since = 0.0
         self.expires = 0.0  # monotonic seconds; when it may not be used any more once idle
         # for one exchange
-        self.exchange: Exchange | None = None
+        self.exchange: Attempts | None = None
         self._response: ResponseHead | None = None
         self._partial: HeadBuffer | None = None
         self._decoder: ChunkedDecoder | None = None
         self._left = 0  # bytes of a body of known length still to come
         self._interims = 0
+        self.tunnel: Tunnel | None = None
 
     # called by the transport
 
@@ -73,6 +76,11 @@ class Upstream(asyncio.Protocol):
         else:
             self._collect(self.exchange, data)
 
+    def eof_received(self) -> bool:
+        """The backend sends no more. True keeps a tunnel for what the client may still say."""
+        tunnel = self.tunnel
+        return tunnel is not None and tunnel.on_backend_end() and self._can_end
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by whichever side."""
         self._plane.pool.open -= 1
@@ -81,10 +89,12 @@ class Upstream(asyncio.Protocol):
             self._plane.pool.on_idle_lost(self)
             return
         response = self._response
-        if response is None:
+        if self.tunnel is not None:
+            self.tunnel.on_lost(exc, Failure.RESET)
+        elif response is None:
             self._fail(self._failure_before_head(exc))
         elif response.body == UNTIL_CLOSE and exc is None:
-            self._end(response, b"")
+            self._end(response, b"", [])
         else:
             self._fail(Failure.TRUNCATED)
 
@@ -100,7 +110,7 @@ class Upstream(asyncio.Protocol):
 
     # called by the exchange and the pool
 
-    def begin(self, exchange: "Exchange", head: bytes) -> None:
+    def begin(self, exchange: "Attempts", head: bytes) -> None:
         """Serve `exchange`, whose request head this is."""
         self.exchange = exchange
         if self.transport is not None:
@@ -121,11 +131,31 @@ class Upstream(asyncio.Protocol):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
 
+    def end(self) -> bool:
+        """Close the sending side behind what was written; False when this connection cannot."""
+        if self.transport is None or not self._can_end or self.transport.is_closing():
+            return False
+        self.transport.write_eof()
+        return True
+
+    def finish(self) -> None:
+        """Let go of the connection behind what was written to it."""
+        if self.transport is None or self.is_flushed:
+            self.close()
+            return
+        self.exchange = self.tunnel = None
+        self.transport.close()
+
     def close(self) -> None:
         """Let go of the connection at once, whatever is under way on it."""
-        self.exchange = None
+        self.exchange = self.tunnel = None
         if self.transport is not None:
             self.transport.abort()
+
+    @property
+    def _can_end(self) -> bool:
+        """Whether one side can be closed without the other: not with TLS."""
+        return self.transport is not None and self.transport.can_write_eof()
 
     @property
     def is_flushed(self) -> bool:
@@ -139,7 +169,7 @@ class Upstream(asyncio.Protocol):
 
     # reading
 
-    def _collect(self, exchange: "Exchange", data: bytes) -> None:
+    def _collect(self, exchange: "Attempts", data: bytes) -> None:
         """A head that comes in pieces."""
         partial = self._partial
         if partial is None:
@@ -153,9 +183,9 @@ class Upstream(asyncio.Protocol):
         elif whole is not None or len(partial) > grammar.MAX_HEAD or partial.is_hopeless():
             self._fail(Failure.BAD_RESPONSE)
 
-    def _on_head(self, exchange: "Exchange", raw: bytes, rest: bytes) -> None:
+    def _on_head(self, exchange: "Attempts", raw: bytes, rest: bytes) -> None:
         response = parse_response(raw, exchange.head, exchange.client_stays, self._plane.date)
-        if isinstance(response, Failure):
+        if not isinstance(response, ResponseHead):
             self._fail(response)
         elif response.status < 200:
             self._on_interim(exchange, response, rest)
@@ -167,16 +197,30 @@ class Upstream(asyncio.Protocol):
         else:
             self._begin_body(exchange, response, rest)
 
-    def _on_interim(self, exchange: "Exchange", response: ResponseHead, rest: bytes) -> None:
+    def _on_interim(self, exchange: "Attempts", response: ResponseHead, rest: bytes) -> None:
+        if response.status == 101:
+            self._on_switched(exchange, response, rest)
+            return
         self._interims += 1
-        if response.status == 101 or self._interims > grammar.MAX_INTERIM:
+        if self._interims > grammar.MAX_INTERIM:
             self._fail(Failure.BAD_RESPONSE)
             return
         exchange.on_interim(response)
         if rest:
             self.data_received(rest)
 
-    def _begin_body(self, exchange: "Exchange", response: ResponseHead, rest: bytes) -> None:
+    def _on_switched(self, exchange: "Attempts", response: ResponseHead, rest: bytes) -> None:
+        """Another protocol from here on. Not while a request body is still due (RFC 9110 section 7.8)."""
+        if not exchange.request_complete:
+            self._fail(Failure.BAD_RESPONSE)
+            return
+        response.body = UNTIL_CLOSE
+        self._response = response
+        exchange.on_switched(response, self)
+        if rest and self.tunnel is not None:
+            self.tunnel.on_backend_data(rest)
+
+    def _begin_body(self, exchange: "Attempts", response: ResponseHead, rest: bytes) -> None:
         self._response = response
         self._decoder = ChunkedDecoder() if response.body == CHUNKED else None
         self._left = response.body
@@ -192,10 +236,12 @@ class Upstream(asyncio.Protocol):
             self._on_counted(exchange, data, response)
         elif self._decoder is not None:
             self._on_chunks(exchange, data, response, self._decoder)
+        elif self.tunnel is not None:
+            self.tunnel.on_backend_data(data)
         else:
             exchange.on_body(chunked.encode([data]) if response.rechunk else data)
 
-    def _on_counted(self, exchange: "Exchange", data: bytes, response: ResponseHead) -> None:
+    def _on_counted(self, exchange: "Attempts", data: bytes, response: ResponseHead) -> None:
         left = self._left = self._left - len(data)
         if left > 0:
             exchange.on_body(data)
@@ -203,9 +249,9 @@ class Upstream(asyncio.Protocol):
         if left < 0:  # bytes behind a complete response belong to nobody: not one of them is passed on
             response.persistent = False
             data = data[:left]
-        self._end(response, data)
+        self._end(response, data, [])
 
-    def _on_chunks(self, exchange: "Exchange", data: bytes, response: ResponseHead, decoder: ChunkedDecoder) -> None:
+    def _on_chunks(self, exchange: "Attempts", data: bytes, response: ResponseHead, decoder: ChunkedDecoder) -> None:
         pieces = decoder.feed(data)
         if pieces is None:
             self._fail(Failure.BAD_RESPONSE)
@@ -217,13 +263,13 @@ class Upstream(asyncio.Protocol):
             return
         if decoder.rest:
             response.persistent = False
-        self._end(response, content)
+        self._end(response, content, decoder.trailers if exchange.head.takes_trailers else [])
 
-    def _end(self, response: ResponseHead, content: bytes) -> None:
+    def _end(self, response: ResponseHead, content: bytes, trailers: list[bytes]) -> None:
         """The response is complete; `content` is the last of it."""
         exchange = self.exchange
         if response.rechunk:
-            content += chunked.LAST_CHUNK
+            content += chunked.last_chunk(trailers)
         self._settle(response, time.monotonic())
         if exchange is not None:
             exchange.on_end(content)

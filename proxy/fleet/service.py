@@ -21,11 +21,14 @@ class Service:
         "_policies",
         "_random",
         "backends",
+        "body_limit",
+        "has_request_rules",
         "idle_timeout",
         "most_tries",
         "response_timeout",
         "spec",
         "statistics",
+        "strips_prefix",
     )
 
     def __init__(self, spec: ServiceSpec, chance: random.Random) -> None:
@@ -43,6 +46,9 @@ class Service:
         self.most_tries = spec.retry.attempts
         self.response_timeout = spec.timeout.response
         self.idle_timeout = spec.timeout.idle
+        self.body_limit = spec.limit.body
+        self.strips_prefix = spec.strip_prefix
+        self.has_request_rules = spec.limit.body is not None or spec.strip_prefix
 
     def rebuild(self) -> None:
         """Build the policies from the verdicts as they are now: once per flip, never per request."""

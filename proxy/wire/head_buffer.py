@@ -54,10 +54,9 @@ class HeadBuffer:
     def _start(self) -> int:
         return 2 if self._bytes[:2] == b"\r\n" else 0
 
-    @property
-    def is_long_target(self) -> bool:
+    def is_long_target(self, max_target: int) -> bool:
         """Whether the first line alone is longer than any good request line: 414 rather than 431."""
-        return b"\r\n" not in self._bytes[: grammar.MAX_TARGET + 64]
+        return b"\r\n" not in self._bytes[: max_target + 64]
 
     def __len__(self) -> int:
         return len(self._bytes)

@@ -15,7 +15,7 @@ from proxy.wire.peer import Peer
 
 def request(*fields: bytes, target: bytes = b"/") -> RequestHead:
     head = parse_request(
-        b"\r\n".join((b"GET " + target + b" HTTP/1.1", b"Host: a", *fields, b"", b"")), Peer(b"192.0.2.7"), 0
+        b"\r\n".join((b"GET " + target + b" HTTP/1.1", b"Host: a", *fields, b"", b"")), Peer(b"192.0.2.7"), 1
     )
     assert isinstance(head, RequestHead)
     return head

@@ -14,9 +14,11 @@ from proxy.dataplane.plane import ClientSettings, DataPlane
 from proxy.fleet.fleet import Fleet
 from proxy.spec.container import Claim
 from proxy.spec.desired import Desired
+from proxy.spec.proxy import ListenAddress
 from proxy.spec.route import RouteSpec
 from proxy.spec.service import ServiceSpec
 
+LOOPBACK = ListenAddress("127.0.0.1", 0)
 DEADLINE = 5.0  # seconds in which everything must be back at zero
 
 
@@ -57,10 +59,14 @@ async def start_proxy() -> AsyncIterator[StartProxy]:
     tasks = asyncio.all_tasks()
 
     async def start(
-        *claims: Claim, spec: ServiceSpec | None = None, access_log: AccessLog | None = None, **settings: float
+        *claims: Claim,
+        spec: ServiceSpec | None = None,
+        access_log: AccessLog | None = None,
+        listen: ListenAddress = LOOPBACK,
+        **settings: object,
     ) -> Proxy:
         plane = DataPlane(Fleet(random.Random(7)), ClientSettings(**settings), access_log)  # type: ignore[arg-type]
-        await plane.start([("127.0.0.1", 0)])
+        await plane.start([listen])
         proxy = Proxy(plane)
         proxy.reconcile(*claims, spec=spec)
         running.append(proxy)

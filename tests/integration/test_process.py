@@ -1,6 +1,7 @@
 """`seawall run` as a process: what a user meets, at the sizes they have."""
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -11,6 +12,7 @@ import sys
 
 import pytest
 
+from tests.integration.conftest import until
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend, serve_ok
 from tests.support.seawall_process import SeawallProcess
@@ -66,6 +68,34 @@ async def test_a_gigabyte_down_and_up_with_memory_flat() -> None:
         assert received == GIGABYTE
 
 
+@pytest.mark.http(74)
+async def test_proxy_without_descriptors_lives_and_serves_when_it_has_some_again() -> None:
+    async with (
+        ScriptedBackend() as backend,
+        SeawallProcess(*static(backend), "--max-connections", "100000") as seawall,
+    ):
+        async with RawClient(seawall.port) as client:
+            assert (await client.get()).status == 200
+        few = seawall.descriptors + 10
+        resource.prlimit(seawall.process.pid, resource.RLIMIT_NOFILE, (few, few))
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(RawClient(seawall.port)) for _ in range(50)]
+            statuses = [await status_or_nothing(client) for client in clients]
+        assert 200 in statuses
+        assert set(statuses) <= {200, 503, None}
+        await until(lambda: seawall.descriptors <= few - 8)
+        async with RawClient(seawall.port) as client:
+            assert (await client.get()).status == 200
+
+
+async def status_or_nothing(client: RawClient) -> int | None:
+    """What a client gets, None when it is not served."""
+    try:
+        return (await client.get()).status
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+
+
 @pytest.mark.timeout(180)
 async def test_ten_thousand_keep_alive_connections_are_served() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -75,7 +105,7 @@ async def test_ten_thousand_keep_alive_connections_are_served() -> None:
     sockets: list[socket.socket] = []
     request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     loop = asyncio.get_running_loop()
-    async with ScriptedBackend() as backend, SeawallProcess(*static(backend)) as seawall:
+    async with ScriptedBackend() as backend, SeawallProcess(*static(backend), "--max-connections", "10100") as seawall:
         try:
             for number in range(10_000):
                 one = socket.socket()

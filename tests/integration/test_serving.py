@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.dataplane import exchange
+from proxy.dataplane import attempts
 from tests.integration.conftest import StartProxy, until
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend, serve_ok
@@ -316,7 +316,7 @@ async def test_54_client_that_left_while_connecting_is_not_waited_for(
         await connection.read_to_end()
         closed.set()
 
-    monkeypatch.setattr(exchange, "HALF_CLOSED_GRACE", 0.2)
+    monkeypatch.setattr(attempts, "HALF_CLOSED_GRACE", 0.2)
     closed = asyncio.Event()
     async with ScriptedBackend(hang) as backend:
         proxy = await start_proxy(backend.claim())
