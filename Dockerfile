@@ -3,7 +3,7 @@ ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
 WORKDIR /src
-# A compiler for the codec; Debian's own Python keeps its headers apart.
+# A compiler for the codec and the data plane; Debian's own Python keeps its headers apart.
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
     && if ! [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then \
         apt-get install --yes --no-install-recommends python3-dev; fi

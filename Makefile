@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
 ARGS ?=
 
-.PHONY: run test lint bench clean
+.PHONY: run test test-installed lint bench clean
 
 ## run the proxy: with Docker where an engine answers, else the demo with embedded backends
 run: $(VENV)/ready
@@ -19,15 +20,19 @@ run: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m tests.support.engine run -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
+## the tests that need no engine once more, on an install: its modules are compiled
+test-installed: $(INSTALLED)/ready
+	cd $(INSTALLED) && ../bin/python -m pytest -n 2 --dist worksteal -m 'not docker and not source' $(ARGS)
+
 ## format, lint and types, as the gate checks them
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-## requests per second and CPU per request beside nginx, haproxy and an aiohttp proxy
-bench: $(VENV)/ready
-	$(BIN)/python -m benchmarks.throughput --guard $(ARGS)
+## requests per second and CPU per request of an install, beside nginx, haproxy and an aiohttp proxy
+bench: $(INSTALLED)/ready
+	cd $(INSTALLED) && ../bin/python -m benchmarks.throughput --guard $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
@@ -36,4 +41,11 @@ $(VENV)/ready: pyproject.toml setup.py $(wildcard proxy/wire/*.pyx proxy/wire/*.
 	@$(PYTHON) -c 'import sys; sys.exit("Seawall needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3 …" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# An install with what runs on it beside it, so that its compiled modules are found first.
+$(INSTALLED)/ready: $(VENV)/ready $(shell find proxy tests benchmarks -name '*.py*' -o -name '*.pxd')
+	rm -rf build $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(INSTALLED) .
+	cp -r benchmarks config docs tests *.md *.toml Dockerfile LICENSE Makefile setup.py $(INSTALLED)
 	@touch $@

@@ -27,7 +27,9 @@ from proxy.spec.values import (
 VARIABLE_PREFIX: Final = "SEAWALL_"
 LABEL_PREFIX: Final = "seawall.proxy."
 DEFAULTS_TABLE: Final = "defaults"  # of the file
-OTHER_VARIABLES: Final = frozenset({"SEAWALL_WIRE", "SEAWALL_CONFIG"})  # read elsewhere, settings of nothing
+OTHER_VARIABLES: Final = frozenset(
+    {"SEAWALL_WIRE", "SEAWALL_CODE", "SEAWALL_CONFIG"}
+)  # read elsewhere, settings of nothing
 _SHORTEST: Final = 0.01  # seconds
 _PROXY_PROTOCOL: Final = "proxy-protocol"
 _PORT_SUFFIX: Final = re.compile(r"(.*):([0-9]*)", re.DOTALL)

@@ -308,6 +308,7 @@ async def test_53_half_closed_client_gets_all_answers_it_asked_for(start_proxy: 
             assert await client.is_closed()
 
 
+@pytest.mark.source
 async def test_54_client_that_left_while_connecting_is_not_waited_for(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

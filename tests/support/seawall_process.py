@@ -121,5 +121,6 @@ class SeawallProcess:
 
 
 def _without_settings() -> dict[str, str]:
-    """This process's environment, but for what would be read as settings; the choice of codec stays."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("SEAWALL_") or key == "SEAWALL_WIRE"}
+    """This process's environment, but for what would be read as settings; the choice of what runs stays."""
+    kept = ("SEAWALL_WIRE", "SEAWALL_CODE")
+    return {key: value for key, value in os.environ.items() if not key.startswith("SEAWALL_") or key in kept}

@@ -1,10 +1,11 @@
-"""An install builds the compiled codec where there is a C compiler, and does without where there is none.
+"""An install compiles the codec and the modules of the data plane where there is a C compiler, and does without else.
 
 Installs from a copy of the tree, since pip builds in place and would take up what an earlier build left there. pip
 fetches the build requirements: without an index the tests are skipped, in CI they fail.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SAYS = "import proxy.wire.codec as codec; print(codec.__file__, codec.IMPLEMENTATION)"
+SAYS = """
+import sys
+from pathlib import Path
+import proxy.app
+from proxy.wire import codec
+compiled = [name for name, module in sys.modules.items() if name.startswith("proxy") and module.__file__.endswith("so")]
+print(codec.__file__, codec.IMPLEMENTATION, *sorted(compiled))
+"""
+COMPILED = sorted(
+    path.replace("/", ".")
+    for path in (*re.findall(r'"(proxy/\w+/\w+)\.py"', (ROOT / "setup.py").read_text()), "proxy/wire/compiled")
+)
 
 
 def install(place: Path, compiler: str | None) -> Path:
@@ -32,9 +44,9 @@ def install(place: Path, compiler: str | None) -> Path:
     return target
 
 
-def ask(target: Path, wire: str = "") -> subprocess.CompletedProcess[str]:
-    """Import the installed codec in a process of its own."""
-    environment = os.environ | {"PYTHONPATH": str(target), "SEAWALL_WIRE": wire}
+def ask(target: Path, wire: str = "", code: str = "") -> subprocess.CompletedProcess[str]:
+    """Import what was installed in a process of its own: where the codec lies, which it is, and what is compiled."""
+    environment = os.environ | {"PYTHONPATH": str(target), "SEAWALL_WIRE": wire, "SEAWALL_CODE": code}
     command = [sys.executable, "-P", "-c", SAYS]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=target, check=False)
 
@@ -47,9 +59,13 @@ def test_install_without_a_compiler_runs_the_reference(tmp_path: Path) -> None:
     assert "No module named 'proxy.wire.compiled'" in forced.stderr
 
 
-def test_install_with_a_compiler_runs_the_compiled_codec(tmp_path: Path) -> None:
+def test_install_with_a_compiler_runs_what_was_compiled(tmp_path: Path) -> None:
     if shutil.which(os.environ.get("CC", "cc")) is None and not os.environ.get("CI"):
         pytest.skip("no C compiler")
     target = install(tmp_path, None)
-    assert ask(target).stdout.split() == [str(target / "proxy/wire/codec.py"), "compiled"]
-    assert ask(target, "reference").stdout.split()[-1] == "reference"
+    place = str(target / "proxy/wire/codec.py")
+    assert "proxy.dataplane.exchange" in COMPILED
+    assert ask(target).stdout.split() == [place, "compiled", *COMPILED]
+    assert ask(target, "reference").stdout.split()[1] == "reference"
+    assert ask(target, code="source").stdout.split() == [place, "compiled", "proxy.wire.compiled"]
+    assert "SEAWALL_CODE=sources: it is source, or not set" in ask(target, code="sources").stderr
