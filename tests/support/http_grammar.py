@@ -12,6 +12,7 @@ TARGETS: Final = (
     b"//a/b?", b"/" + b"x" * 9000, b"/?", b"https://u@a/", b"http://", b"HTTP://a?x", b"HttpS://[::1]:80/x?",
     b"http:/a", b"https://a/b#", b"http://a\x0b/", b"http://:80/", b"http://A_b:65536", b"http://a?\xe9", b"ftp://a/",
     b"httpss://a", b"http://a\x01b/c", b"**", b"/" + b"x" * 8191, b"/" + b"x" * 8192, b"/\x7f", b"/a\"b",
+    b"/" + b"x" * 65535, b"/" + b"x" * 65536, b"/a?bcdefg", b"/a?bcdefgh",
 )  # fmt: skip
 VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b"", b"HTTP/11")
 STATUS_LINES: Final = (
@@ -66,6 +67,11 @@ LINES: Final = (  # that are good by themselves, and mostly together
     b"X-Request-Id: of-theirs", b"x-request-id:", b"X_Request_Id: twin",
     b"User-Agent: a \xc3\xa9 rather long one, as browsers send them",
 )  # fmt: skip
+CROWD: Final = (  # that may come in any number
+    b"A: b", b"B:", b"X-Hop: 1", b"my_field: 1", b"Keep-Alive: timeout=5", b"TE: trailers", b"Upgrade: a",
+    b"Connection: upgrade", b"X-Forwarded-For: 1.1.1.1", b"Forwarded: for=a", b'Forwarded: for="a', b"X-Request-Id: a",
+)  # fmt: skip
+CROWDS: Final = (8, 17, 99, 100, 101, 255, 256, 257)
 LINE_ENDS: Final = (b"\n", b"\r", b"\r\r\n", b"\n\r\n", b"")
 WORDS: Final = (
     *(NAMES + VALUES + TARGETS[:8] + VERSIONS + SEPARATORS + LINE_ENDS),
@@ -99,8 +105,9 @@ def _mostly(rng: random.Random, choices: tuple[bytes, ...], share: float) -> byt
 
 def _head(rng: random.Random, start: bytes, lines: list[bytes]) -> bytes:
     hostile = rng.random() < 0.5
-    for _ in range(rng.choice((8, 99, 100, 101, 255, 256, 257)) if rng.random() < 0.05 else rng.randrange(5)):
-        line = rng.choice(LINES)
+    crowded = rng.random() < 0.05
+    for _ in range(rng.choice(CROWDS) if crowded else rng.randrange(5)):
+        line = rng.choice(CROWD if crowded else LINES)
         if hostile:
             line = rng.choice(NAMES) + _mostly(rng, SEPARATORS, 0.9) + rng.choice(VALUES)
         lines.insert(rng.randrange(len(lines) + 1), line)
