@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from proxy.balancing.candidate import C
-from proxy.balancing.least_connections import LeastConnections
+from proxy.balancing.least_connections import FEW, LeastConnections, LeastConnectionsOfMany
 from proxy.balancing.random_choice import RandomChoice
 from proxy.balancing.round_robin import RoundRobin
 from proxy.spec.service import PolicyName
@@ -44,4 +44,6 @@ def build(name: PolicyName, candidates: Sequence[C], rng: random.Random) -> Poli
         return RandomChoice(candidates, rng)
     if name is PolicyName.ROUND_ROBIN:
         return RoundRobin(candidates, rng)
-    return LeastConnections(candidates, rng)
+    if len(candidates) <= FEW:
+        return LeastConnections(candidates, rng)
+    return LeastConnectionsOfMany(candidates, rng)

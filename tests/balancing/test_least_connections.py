@@ -1,4 +1,4 @@
-"""Least-connections: always the least loaded, in turn among equals, in bounded memory."""
+"""Least-connections, of few and of many: always the least loaded, in turn among equals, in bounded memory."""
 
 import random
 from collections import Counter, deque
@@ -9,7 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from proxy.balancing.least_connections import LeastConnections
+from proxy.balancing.least_connections import FEW, LeastConnections, LeastConnectionsOfMany
+from proxy.balancing.policy import build
+from proxy.spec.service import PolicyName
 from tests.balancing.candidates import Worker, workers
 
 
@@ -23,8 +25,13 @@ def _release(policy: LeastConnections[Worker], worker: Worker) -> None:
     policy.released(worker)
 
 
+EITHER = pytest.mark.parametrize("kind", [LeastConnections, LeastConnectionsOfMany], ids=lambda kind: kind.__name__)
+
+
 class Oracle(RuleBasedStateMachine):
     """Compares every pick with a search through all candidates."""
+
+    kind: type[LeastConnections[Worker]] = LeastConnections
 
     @initialize(weights=st.lists(st.sampled_from((1, 2, 3, 100, 256)), min_size=1, max_size=7))
     def start(self, weights: list[int]) -> None:
@@ -33,7 +40,7 @@ class Oracle(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 99))
     def rebuild(self, seed: int) -> None:
-        self.policy = LeastConnections(self.candidates, random.Random(seed))
+        self.policy = self.kind(self.candidates, random.Random(seed))
         self.turns = dict.fromkeys(self.candidates, 0)  # 0: not taken since then
         self.turn = 0
 
@@ -82,19 +89,36 @@ class Oracle(RuleBasedStateMachine):
             self.take(worker)
             _release(self.policy, worker)
 
+
+class OracleOfMany(Oracle):
+    """The same with a heap."""
+
+    kind: type[LeastConnections[Worker]] = LeastConnectionsOfMany
+
     @invariant()
     def heap_is_bounded(self) -> None:
+        assert isinstance(self.policy, LeastConnectionsOfMany)
         assert len(self.policy._heap) <= 2 * len(self.candidates) + 64
 
 
 TestOracle = Oracle.TestCase
-TestOracle.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestOracleOfMany = OracleOfMany.TestCase
+TestOracle.settings = TestOracleOfMany.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 
 
-def test_idle_equals_are_a_rotation_from_any_start() -> None:
+@pytest.mark.parametrize(
+    ("count", "kind"), [(1, LeastConnections), (FEW, LeastConnections), (FEW + 1, LeastConnectionsOfMany)]
+)
+def test_more_than_a_few_get_a_heap(count: int, kind: type[LeastConnections[Worker]]) -> None:
+    policy = build(PolicyName.LEAST_CONNECTIONS, workers(*[1] * count), random.Random(1))
+    assert type(policy) is kind
+
+
+@EITHER
+def test_idle_equals_are_a_rotation_from_any_start(kind: type[LeastConnections[Worker]]) -> None:
     starts = set()
     for seed in range(20):
-        policy = LeastConnections(workers(1, 1, 1, 1), random.Random(seed))
+        policy = kind(workers(1, 1, 1, 1), random.Random(seed))
         names = []
         for _ in range(12):
             worker = policy.pick(())
@@ -107,9 +131,10 @@ def test_idle_equals_are_a_rotation_from_any_start() -> None:
     assert starts == {0, 1, 2, 3}
 
 
-def test_survivors_in_flight_count_from_the_start() -> None:
+@EITHER
+def test_survivors_in_flight_count_from_the_start(kind: type[LeastConnections[Worker]]) -> None:
     candidates = [Worker(0, in_flight=2), Worker(1, in_flight=0), Worker(2, in_flight=5)]
-    policy = LeastConnections(candidates, random.Random(1))
+    policy = kind(candidates, random.Random(1))
     assert policy.pick(()) is candidates[1]
     for _ in range(5):
         _release(policy, candidates[2])
@@ -117,10 +142,13 @@ def test_survivors_in_flight_count_from_the_start() -> None:
     assert policy.pick(()) is candidates[2]
 
 
+@EITHER
 @pytest.mark.parametrize("weights", [(1, 2, 3, 4), (1, 256), (7, 11, 13)], ids=str)
-def test_held_requests_are_shared_exactly_by_weight(weights: tuple[int, ...]) -> None:
+def test_held_requests_are_shared_exactly_by_weight(
+    weights: tuple[int, ...], kind: type[LeastConnections[Worker]]
+) -> None:
     candidates = workers(*weights)
-    policy = LeastConnections(candidates, random.Random(1))
+    policy = kind(candidates, random.Random(1))
     for _ in range(5 * sum(weights)):
         worker = policy.pick(())
         assert worker is not None
@@ -128,10 +156,11 @@ def test_held_requests_are_shared_exactly_by_weight(weights: tuple[int, ...]) ->
     assert [worker.in_flight for worker in candidates] == [5 * weight for weight in weights]
 
 
+@EITHER
 @pytest.mark.parametrize("held", [1, 10, 100])
-def test_equal_candidates_get_equally_many(held: int) -> None:
+def test_equal_candidates_get_equally_many(held: int, kind: type[LeastConnections[Worker]]) -> None:
     candidates = workers(*[1] * 10)
-    policy = LeastConnections(candidates, random.Random(1))
+    policy = kind(candidates, random.Random(1))
     busy: deque[Worker] = deque()
     counts: Counter[int] = Counter()
     for _ in range(10_000):
@@ -147,7 +176,7 @@ def test_equal_candidates_get_equally_many(held: int) -> None:
 
 def test_all_different_weights_are_still_exact() -> None:
     candidates = workers(*range(1, 257))
-    policy = LeastConnections(candidates, random.Random(1))
+    policy = LeastConnectionsOfMany(candidates, random.Random(1))
     for _ in range(sum(range(1, 257))):
         worker = policy.pick(())
         assert worker is not None
