@@ -13,9 +13,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.upload import Upload
-from proxy.failure import Failure, Sent
+from proxy.failure import Failure
 from proxy.fleet.service import Service
-from proxy.retry.decision import IDEMPOTENT, Again, decide
+from proxy.retry.decision import IDEMPOTENT, Again, Progress, by_failure, decide, is_resend, kind_of
 from proxy.wire.head import RequestHead, ResponseHead
 
 if TYPE_CHECKING:
@@ -194,19 +194,20 @@ class Attempts(ABC):
             self._cut(failure)
             return
         backend = self.backend
-        again = decide(
-            failure,
-            idempotent=self.head.method in IDEMPOTENT,
-            replayable=self.upload is None or self.upload.held is not None,
+        happened, kind = by_failure(failure, written=True), kind_of(self.head.method)
+        progress = Progress(
             tries=self._tries,
-            resends=self._resends,
             most_tries=self.service.most_tries,
+            resends=self._resends,
+            replayable=self.upload is None or self.upload.held is not None,
+            answering=False,
         )
+        again = decide(happened, kind, progress)
         self._end_attempt(failure)
         if again is Again.NO or backend is None:
             self._give_up(failure)
             return
-        if failure.sent is Sent.UNANSWERED:
+        if is_resend(happened, kind):
             self._resends += 1
         self.phase = _CONNECTING
         if again is Again.FRESH and backend.unavailable is None:
