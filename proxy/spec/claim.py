@@ -59,6 +59,7 @@ class ClaimReading:
             lifecycle=container.lifecycle,
             started=container.started,
             stop_timeout=container.stop_timeout,
+            has_healthcheck=container.has_healthcheck,
         )
         return Claim(service=service, backend=backend, routes=(route,))
 

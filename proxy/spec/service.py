@@ -125,7 +125,8 @@ class BackendSpec:
     """One container's host:port that serves.
 
     `started` is in seconds since the epoch, 0 for static backends; `stop_timeout` is how long the engine waits between
-    the stop signal and SIGKILL.
+    the stop signal and SIGKILL. `has_healthcheck`: the engine checks it by the image's HEALTHCHECK, and `lifecycle`
+    says what came of that.
     """
 
     key: BackendKey
@@ -137,3 +138,4 @@ class BackendSpec:
     lifecycle: Lifecycle = Lifecycle.RUNNING
     started: float = 0.0
     stop_timeout: float = 10.0
+    has_healthcheck: bool = False

@@ -1,6 +1,7 @@
 """One container's labels by table: the decision, its reason, and the problems with where, what and hint."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,21 @@ def test_facts_of_the_container_reach_the_backend() -> None:
     (claim,) = report(lifecycle=Lifecycle.PENDING, started=7.5, stop_timeout=30.0).claims
     backend = claim.backend
     assert (backend.lifecycle, backend.started, backend.stop_timeout) == (Lifecycle.PENDING, 7.5, 30.0)
+
+
+GOLDEN_CHECKS: dict[str, tuple[str, bool]] = {
+    "a health check that has not passed yet": ("health_starting", True),
+    "a health check that fails": ("health_unhealthy", True),
+    "a health check turned off": ("healthcheck_disabled", False),
+    "none": ("nginx", False),
+}
+
+
+@pytest.mark.parametrize(("name", "checked"), GOLDEN_CHECKS.values(), ids=GOLDEN_CHECKS)
+def test_backend_knows_whether_the_engine_checks_it(name: str, checked: bool) -> None:
+    labels = {"seawall.enable": "true", "seawall.port": "80"}
+    (claim,) = interpret(replace(golden(name), labels=labels), HERE).claims
+    assert claim.backend.has_healthcheck is checked
 
 
 BACKENDS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
