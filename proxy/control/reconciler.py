@@ -22,8 +22,15 @@ from proxy.spec.desired import Desired
 EVERY: Final = 30.0  # seconds between two reconciles when nothing happens
 
 
+def nobody_follows(_: Desired) -> None:
+    """The `on_desired` of a reconciler that nothing else goes by."""
+
+
 class Reconciler:
-    """`reports`, `problems` and `desired` are published whole: what the last reconcile saw and asked for."""
+    """`reports`, `problems` and `desired` are published whole: what the last reconcile saw and asked for.
+
+    `on_desired` is called with each `desired` that the fleet has been brought to.
+    """
 
     def __init__(
         self,
@@ -36,6 +43,7 @@ class Reconciler:
         self.problems: tuple[Problem, ...] = ()
         self.desired = Desired()
         self.reconciles = 0  # that the fleet was asked for
+        self.on_desired: Callable[[Desired], None] = nobody_follows
         self.completed = asyncio.Event()  # set once the fleet has been brought to what every source has seen whole
         self._sources = tuple(sources)
         self._fleet = fleet
@@ -84,6 +92,7 @@ class Reconciler:
             self._observations = observations
             self.reconciles += 1
             log_changes(self._log, self._fleet.reconcile(desired, now))
+            self.on_desired(desired)
         if self.is_complete:
             self.completed.set()
 

@@ -25,13 +25,17 @@ class Listener:
 
     @classmethod
     async def bind(cls, plane: "DataPlane", address: ListenAddress) -> "Listener":
-        """Bind and listen; BindError says which address and why."""
+        """Bind and listen, but accept nobody yet; BindError says which address and why."""
         bound = _bind(address.host, address.port)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Downstream(plane, address.proxy_protocol), sock=bound, backlog=BACKLOG
+            lambda: Downstream(plane, address.proxy_protocol), sock=bound, backlog=BACKLOG, start_serving=False
         )
         return cls(server)
+
+    async def serve(self) -> None:
+        """Accept, first of all those who wait in the backlog."""
+        await self._server.start_serving()
 
     def close(self) -> None:
         """Accept no more; connections live on."""
@@ -69,6 +73,7 @@ def _listening(family: int, address: tuple[str, int], dual: bool) -> socket.sock
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
         listening.bind(address)
+        listening.listen(BACKLOG)  # whoever comes before `serve` waits and is not refused
         listening.setblocking(False)
     except BaseException:
         listening.close()

@@ -72,7 +72,12 @@ class DataPlane:
     # called by the app
 
     async def start(self, addresses: Sequence[ListenAddress]) -> None:
-        """Bind every address and begin to serve. Raises BindError and leaves nothing bound when one cannot be."""
+        """Bind every address and serve. Raises BindError and leaves nothing bound when one cannot be."""
+        await self.bind(addresses)
+        await self.serve()
+
+    async def bind(self, addresses: Sequence[ListenAddress]) -> None:
+        """Bind every address: clients can connect, and wait. Raises as `start` does."""
         self._sweep()
         try:
             for address in addresses:
@@ -80,6 +85,11 @@ class DataPlane:
         except BaseException:
             await self.close()
             raise
+
+    async def serve(self) -> None:
+        """Answer clients, those first who wait."""
+        for listener in self._listeners:
+            await listener.serve()
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

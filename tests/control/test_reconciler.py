@@ -15,6 +15,7 @@ from proxy.fleet.fleet import Fleet
 from proxy.problem import Problem, Severity
 from proxy.spec import kinds
 from proxy.spec.container import Surroundings
+from proxy.spec.desired import Desired
 from proxy.spec.static import parse_static
 from tests.spec.builders import report
 from tests.support.fake_engine import FakeEngine, wall_clock
@@ -93,6 +94,17 @@ async def test_sources_are_merged() -> None:
 async def test_nothing_at_start_is_no_reconcile() -> None:
     async with reconciling() as scene:
         assert scene.fleet.desired == []
+
+
+@in_virtual_time
+async def test_whoever_follows_hears_of_each_desired_that_the_fleet_was_brought_to() -> None:
+    async with reconciling() as scene:
+        followed: list[tuple[Desired, int]] = []
+        scene.reconciler.on_desired = lambda desired: followed.append((desired, len(scene.fleet.desired)))
+        for labels in (WEB, API):
+            scene.source.publish(labels)
+            await asyncio.sleep(A_MOMENT)
+        assert followed == [(scene.fleet.desired[0], 1), (scene.fleet.desired[1], 2)]
 
 
 @in_virtual_time
