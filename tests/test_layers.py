@@ -13,7 +13,7 @@ ORDER = (
     ("failure", "problem"),
     ("errors",),
     ("spec",),
-    ("wire", "balancing", "retry"),
+    ("wire", "balancing", "retry", "health"),
     ("fleet",),
     ("dataplane", "control", "admin"),
     ("logs",),
@@ -23,7 +23,7 @@ ORDER = (
     ("cli",),
     ("__main__",),
 )
-PURE = ("spec", "wire", "balancing", "retry", "fleet")
+PURE = ("spec", "wire", "balancing", "retry", "health", "fleet")
 IMPURE = {"asyncio", "socket", "time", "logging", "aiohttp", "docker", "prometheus_client", "threading", "uvloop"}
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 

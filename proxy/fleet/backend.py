@@ -4,6 +4,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from proxy.fleet.statistics import BackendStatistics
+from proxy.health.verdict import Verdict
 from proxy.spec.service import BackendSpec, Lifecycle
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Backend:
         "statistics",
         "suspect_until",
         "unavailable",
+        "verdict",
         "weight",
     )
 
@@ -65,6 +67,7 @@ class Backend:
         self.weight = spec.weight
         self.lifecycle = spec.lifecycle
         self.drained = False
+        self.verdict = Verdict.UNKNOWN
         self.suspect_until = 0.0  # monotonic seconds; 0 while nothing is held against it
         self.in_flight = 0
         self.keep_alive = 0.0  # seconds an idle connection may be kept; its service sets it

@@ -13,6 +13,7 @@ from proxy.fleet.backend import Backend, Tier
 from proxy.fleet.interface import Changes, Transition
 from proxy.fleet.routes import RouteTable
 from proxy.fleet.service import Service
+from proxy.health.verdict import Verdict
 from proxy.spec.desired import Desired
 from proxy.spec.route import RouteSpec
 from proxy.spec.service import BackendKey, BackendSpec, Lifecycle, ServiceSpec
@@ -31,7 +32,8 @@ class Fleet:
     data plane caused; those that a call caused are in its Changes.
     """
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, probes: bool = False) -> None:
+        self.probes = probes  # whether somebody calls `probed`: then nobody serves before a probe has passed
         self._random = chance
         self._route_specs: tuple[RouteSpec, ...] = ()
         self._suspected: set[Service] = set()
@@ -41,6 +43,7 @@ class Fleet:
         self.version = 0  # counts the changes; what serves can say which version it serves
         self.on_withdrawn: Callable[[Backend], None] = _ignore
         self.on_flip: Callable[[Transition], None] = _ignore
+        self.on_suspect: Callable[[BackendKey], None] = _ignore
 
     # the control plane's calls, see FleetInterface
 
@@ -71,6 +74,24 @@ class Fleet:
             backend.lifecycle = lifecycle
 
         return self._change(lambda backend: backend.key.container == container, apply, lifecycle.value, now)
+
+    def probed(self, key: BackendKey, verdict: Verdict, error: str, now: float) -> Changes:
+        """The settled verdict of the probes on an address has flipped; `error` says why when it fails."""
+
+        def apply(backend: Backend) -> None:
+            backend.verdict = verdict
+
+        return self._change(lambda backend: backend.key == key, apply, error or "probe passed", now)
+
+    def confirmed(self, key: BackendKey, passed: bool, now: float) -> Changes:
+        """The probe that a suspicion asked for has ended: it clears the suspicion, or takes the backend down hard."""
+
+        def apply(backend: Backend) -> None:
+            backend.suspect_until = 0.0
+            if not passed:
+                backend.verdict = Verdict.FAILING_HARD
+
+        return self._change(lambda backend: backend.key == key, apply, "confirming probe", now)
 
     def drain(self, backend: str, now: float) -> Changes:
         """The operator takes a backend, by name, out of service; what is in flight there finishes."""

@@ -7,6 +7,7 @@ that crosses is frozen.
 from dataclasses import dataclass
 from typing import Protocol
 
+from proxy.health.verdict import Verdict
 from proxy.spec.desired import Desired
 from proxy.spec.service import BackendKey, Lifecycle
 
@@ -43,6 +44,12 @@ class FleetInterface(Protocol):
 
     def observe(self, container: str, lifecycle: Lifecycle, now: float) -> Changes:
         """A container was seen to change: takes effect on all its backends before this returns."""
+
+    def probed(self, key: BackendKey, verdict: Verdict, error: str, now: float) -> Changes:
+        """The settled verdict of the probes on an address has flipped; `error` says why when it fails."""
+
+    def confirmed(self, key: BackendKey, passed: bool, now: float) -> Changes:
+        """The probe that a suspicion asked for has ended: it clears the suspicion, or takes the backend down hard."""
 
     def drain(self, backend: str, now: float) -> Changes:
         """The operator takes a backend, by name, out of service; what is in flight there finishes."""
