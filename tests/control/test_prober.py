@@ -1,0 +1,479 @@
+"""Whom the prober asks and when, and what it tells the fleet: on answers that a test gives, in virtual time."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from proxy.control.prober import LIMIT, Prober, confirmation_time
+from proxy.control.probes.question import Question
+from proxy.health.verdict import Outcome, Verdict
+from proxy.spec.desired import Desired
+from proxy.spec.service import BackendKey, BackendSpec, HealthSpec, Lifecycle, ServiceSpec
+from tests.support.fake_fleet import FakeFleet
+from tests.support.virtual_time import in_virtual_time
+
+A_MOMENT = 0.03  # more than a TICK
+PASSED = Outcome(passed=True, seconds=0.001)
+REFUSED = Outcome(passed=False, hard=True, error="connection refused", seconds=0.001)
+BUSY = Outcome(passed=False, error="status 503, expected 200-399", seconds=0.001)
+HANGS = None
+
+
+class Backends:
+    """Answers every probe as `outcomes` says of its host, PASSED if nothing; HANGS never ends by itself."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome | None] = {}
+        self.asked: list[tuple[float, str]] = []
+        self.within: list[float] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        self.can_ask = True
+
+    async def __call__(self, question: Question, within: float) -> Outcome | None:
+        self.asked.append((now(), question.host))
+        self.within.append(within)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            outcome = self.outcomes.get(question.host, PASSED)
+            await asyncio.sleep(within if outcome is HANGS else outcome.seconds)
+        finally:
+            self.at_once -= 1
+        if not self.can_ask:
+            return None
+        return outcome or Outcome(passed=False, error=f"no answer within {within:g}s", seconds=within)
+
+    def times(self, host: str) -> list[float]:
+        """When it was asked, since the first time."""
+        times = [time for time, asked in self.asked if asked == host]
+        return [round(time - times[0], 2) for time in times]
+
+
+@dataclass
+class Scene:
+    prober: Prober
+    fleet: FakeFleet
+    backends: Backends
+
+    @property
+    def told(self) -> list[tuple[str, Verdict, str]]:
+        """The verdicts that the fleet was told, by container."""
+        return [(key.container, verdict, error) for key, verdict, error in self.fleet.verdicts]
+
+    @property
+    def confirmed(self) -> list[tuple[str, bool]]:
+        """What suspicions came to, by container."""
+        return [(key.container, passed) for key, passed in self.fleet.confirmations]
+
+    def follow(self, *backends: BackendSpec, health: HealthSpec | None = None, **of_services: HealthSpec) -> None:
+        names = {backend.service for backend in backends}
+        services = [ServiceSpec(name=name, health=of_services.get(name, health or HealthSpec())) for name in names]
+        self.prober.follow(Desired(services=tuple(services), backends=backends))
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def spec(name: str, service: str = "web", **changes: Any) -> BackendSpec:
+    key = BackendKey(container=name, host=name, port=80)
+    return BackendSpec(key=key, name=name, service=service, **changes)
+
+
+@asynccontextmanager
+async def probing() -> AsyncIterator[Scene]:
+    fleet, backends = FakeFleet(), Backends()
+    prober = Prober(fleet, lambda changes: None, random.Random(3), backends, asyncio.get_running_loop().time)
+    task = asyncio.create_task(prober.run())
+    await asyncio.sleep(0)
+    try:
+        yield Scene(prober, fleet, backends)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled(), task.exception()
+        assert backends.at_once == 0
+
+
+# whom
+
+
+@in_virtual_time
+async def test_newcomer_is_asked_at_once_and_told_when_it_passes() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"))
+        await asyncio.sleep(A_MOMENT)
+        assert scene.told == [("a", Verdict.PASSING, "")]
+        assert scene.backends.within == [1.0]
+
+
+@in_virtual_time
+async def test_leaver_is_asked_no_more() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"), spec("b"))
+        await asyncio.sleep(5)
+        scene.follow(spec("b"))
+        before = len(scene.backends.times("a"))
+        await asyncio.sleep(20)
+        assert len(scene.backends.times("a")) == before
+        assert len(scene.backends.times("b")) > 8
+        assert len(list(scene.prober.subjects)) == 1
+
+
+@in_virtual_time
+async def test_answer_of_one_that_left_meanwhile_is_not_told() -> None:
+    async with probing() as scene:
+        scene.backends.outcomes["a"] = replace(PASSED, seconds=0.5)
+        scene.follow(spec("a"))
+        await asyncio.sleep(0.2)
+        scene.follow(spec("b"))
+        await asyncio.sleep(5)
+        assert [name for name, _, _ in scene.told] == ["b"]
+
+
+@pytest.mark.parametrize("lifecycle", [Lifecycle.PAUSED, Lifecycle.DRAINING, Lifecycle.GONE])
+def test_container_that_cannot_answer_is_not_asked(lifecycle: Lifecycle) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        async with probing() as scene:
+            scene.follow(spec("a", lifecycle=lifecycle), spec("b"))
+            await asyncio.sleep(5)
+            assert scene.backends.times("b")
+            assert not any(host == "a" for _, host in scene.backends.asked)
+            scene.follow(spec("a"), spec("b"))  # it is back
+            await asyncio.sleep(A_MOMENT)
+            asked = scene.backends.times("a")
+            assert asked
+            scene.follow(spec("a", lifecycle=lifecycle), spec("b"))
+            await asyncio.sleep(10)
+            assert scene.backends.times("a") == asked
+
+    run()
+
+
+@in_virtual_time
+async def test_container_with_a_healthcheck_is_left_to_the_engine_unless_a_path_is_set() -> None:
+    async with probing() as scene:
+        checked = spec("a", has_healthcheck=True)
+        scene.follow(checked)
+        await asyncio.sleep(60)
+        assert scene.backends.asked == []
+        scene.follow(checked, health=HealthSpec(path="/healthz"))
+        await asyncio.sleep(A_MOMENT)
+        assert scene.backends.times("a") == [0.0]
+
+
+@in_virtual_time
+async def test_services_that_share_an_address_share_its_probes_and_a_path_goes_first() -> None:
+    async with probing() as scene:
+        with_path = HealthSpec(path="/healthz", timeout=0.7)
+        scene.follow(spec("a", "one"), spec("a", "two"), one=HealthSpec(), two=with_path)
+        await asyncio.sleep(A_MOMENT)
+        assert scene.backends.within == [0.7]
+        (subject,) = scene.prober.subjects
+        assert sorted(backend.service for backend in subject.backends) == ["one", "two"]
+
+
+# when
+
+
+@in_virtual_time
+async def test_passing_one_is_asked_every_interval_give_or_take_a_fifth() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"))
+        await asyncio.sleep(120)
+        times = scene.backends.times("a")
+        gaps = [later - earlier for earlier, later in pairwise(times[1:])]
+        assert all(1.6 <= gap <= 2.43 for gap in gaps)
+        assert max(gaps) - min(gaps) > 0.4
+
+
+@in_virtual_time
+async def test_backends_that_came_together_are_spread_over_the_interval() -> None:
+    async with probing() as scene:
+        scene.follow(*[spec(f"b{number}") for number in range(200)])
+        await asyncio.sleep(2.5)
+        second = [scene.backends.times(f"b{number}")[1] for number in range(200)]
+        tenths = [sum(tenth <= time * 10 < tenth + 1 for time in second) for tenth in range(16)]
+        assert min(tenths) > 0
+        assert max(tenths) < 40
+
+
+@in_virtual_time
+async def test_new_one_that_refuses_is_asked_every_250_ms_and_nothing_is_said() -> None:
+    async with probing() as scene:
+        scene.backends.outcomes["a"] = REFUSED
+        scene.follow(spec("a"))
+        await asyncio.sleep(30)
+        times = scene.backends.times("a")
+        gaps = [later - earlier for earlier, later in pairwise(times[1:])]
+        assert all(0.24 <= gap <= 0.29 for gap in gaps)
+        assert scene.told == []
+        scene.backends.outcomes["a"] = PASSED
+        await asyncio.sleep(0.3)
+        assert scene.told == [("a", Verdict.PASSING, "")]
+
+
+@in_virtual_time
+async def test_one_that_never_starts_is_told_after_a_minute_and_asked_ever_more_rarely() -> None:
+    async with probing() as scene:
+        scene.backends.outcomes["a"] = REFUSED
+        scene.follow(spec("a"))
+        await asyncio.sleep(200)
+        assert scene.told == [("a", Verdict.FAILING_HARD, "connection refused")]
+        times = scene.backends.times("a")
+        assert times[-1] - times[-2] >= 8
+        scene.backends.outcomes["a"] = PASSED
+        await asyncio.sleep(20)
+        assert scene.told[1:] == [("a", Verdict.PASSING, "")]
+
+
+@in_virtual_time
+async def test_one_that_fails_is_asked_faster_and_told_at_the_third() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"), health=HealthSpec(path="/"))
+        await asyncio.sleep(5)
+        scene.backends.outcomes["a"] = BUSY
+        await asyncio.sleep(4)
+        assert scene.told[1:] == [("a", Verdict.FAILING_SOFT, BUSY.error)]
+
+
+@in_virtual_time
+async def test_hanging_one_delays_nobody() -> None:
+    async with probing() as scene:
+        scene.backends.outcomes["a"] = HANGS
+        scene.follow(spec("a"), spec("b"))
+        await asyncio.sleep(60)
+        times = scene.backends.times("b")
+        assert all(later - earlier <= 2.43 for earlier, later in pairwise(times))
+
+
+@in_virtual_time
+async def test_no_more_than_the_limit_are_asked_at_once_and_all_in_the_end() -> None:
+    async with probing() as scene:
+        names = [f"b{number}" for number in range(3 * LIMIT)]
+        scene.backends.outcomes = dict.fromkeys(names, HANGS)
+        scene.follow(*map(spec, names))
+        await asyncio.sleep(2.5)
+        assert scene.backends.most_at_once == LIMIT
+        assert {host for _, host in scene.backends.asked} == set(names)
+
+
+@in_virtual_time
+async def test_own_shortage_says_nothing_of_a_backend() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"))
+        await asyncio.sleep(5)
+        scene.backends.can_ask = False
+        await asyncio.sleep(60)
+        assert scene.told == [("a", Verdict.PASSING, "")]
+        assert len(scene.backends.times("a")) > 20
+
+
+# what is kept
+
+
+@in_virtual_time
+async def test_what_was_learned_stays_through_a_change_of_settings() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"))
+        await asyncio.sleep(5)
+        scene.follow(spec("a", weight=7), health=HealthSpec(interval=10.0))
+        await asyncio.sleep(100)
+        assert scene.told == [("a", Verdict.PASSING, "")]
+        assert len(scene.backends.times("a")) < 20
+
+
+@in_virtual_time
+async def test_container_started_anew_is_a_newcomer_again() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a", started=1.0))
+        await asyncio.sleep(5)
+        scene.backends.outcomes["a"] = REFUSED
+        scene.follow(spec("a", started=2.0))
+        assert scene.told[1:] == [("a", Verdict.UNKNOWN, "")]
+        await asyncio.sleep(5)
+        scene.backends.outcomes["a"] = PASSED
+        await asyncio.sleep(0.3)
+        assert scene.told[2:] == [("a", Verdict.PASSING, "")]
+
+
+@in_virtual_time
+async def test_answer_of_before_the_restart_does_not_count_after_it() -> None:
+    async with probing() as scene:
+        scene.backends.outcomes["a"] = replace(PASSED, seconds=0.5)
+        scene.follow(spec("a", started=1.0))
+        await asyncio.sleep(0.2)
+        scene.backends.outcomes["a"] = REFUSED
+        scene.follow(spec("a", started=2.0))
+        await asyncio.sleep(5)
+        assert scene.told == [("a", Verdict.UNKNOWN, "")]
+
+
+# confirming
+
+
+@in_virtual_time
+async def test_suspicion_is_confirmed_at_once_and_in_four_times_the_usual_time() -> None:
+    async with probing() as scene:
+        scene.backends.outcomes["a"] = replace(PASSED, seconds=0.05)
+        scene.follow(spec("a"))
+        await asyncio.sleep(1)
+        asked = len(scene.backends.asked)
+        scene.prober.confirm(spec("a").key)
+        await asyncio.sleep(0)
+        assert len(scene.backends.asked) == asked + 1
+        assert scene.backends.within[-1] == pytest.approx(0.2)
+        await asyncio.sleep(0.06)
+        assert scene.confirmed == [("a", True)]
+        assert scene.told == [("a", Verdict.PASSING, "")]
+
+
+@in_virtual_time
+async def test_confirmed_failure_is_down_until_probes_pass_again() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"))
+        await asyncio.sleep(1)
+        scene.backends.outcomes["a"] = REFUSED
+        scene.prober.confirm(spec("a").key)
+        await asyncio.sleep(A_MOMENT)
+        assert scene.confirmed == [("a", False)]
+        assert scene.told[1:] == [("a", Verdict.FAILING_HARD, "connection refused")]
+        scene.backends.outcomes["a"] = PASSED
+        await asyncio.sleep(2)
+        assert scene.told[2:] == [("a", Verdict.PASSING, "")]
+
+
+@in_virtual_time
+async def test_confirmed_failure_of_one_that_the_engine_checks_is_probed_until_it_passes() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a", has_healthcheck=True))
+        scene.backends.outcomes["a"] = REFUSED
+        scene.prober.confirm(spec("a").key)
+        await asyncio.sleep(5)
+        assert scene.confirmed == [("a", False)]
+        assert len(scene.backends.asked) > 2
+        scene.backends.outcomes["a"] = PASSED
+        await asyncio.sleep(15)
+        assert scene.told[-1] == ("a", Verdict.PASSING, "")
+        asked = len(scene.backends.asked)
+        await asyncio.sleep(60)
+        assert len(scene.backends.asked) == asked
+
+
+@in_virtual_time
+async def test_one_suspicion_is_one_confirming_probe() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"))
+        await asyncio.sleep(1)
+        scene.backends.outcomes["a"] = HANGS
+        for _ in range(10):
+            scene.prober.confirm(spec("a").key)
+        await asyncio.sleep(0.15)
+        assert scene.confirmed == [("a", False)]
+
+
+@in_virtual_time
+async def test_confirming_probe_waits_for_no_other() -> None:
+    async with probing() as scene:
+        names = [f"b{number}" for number in range(LIMIT)]
+        scene.follow(*map(spec, names))
+        await asyncio.sleep(1)
+        scene.backends.outcomes = dict.fromkeys(names, HANGS)
+        await asyncio.sleep(2)
+        scene.backends.outcomes["b0"] = PASSED
+        scene.prober.confirm(spec("b0").key)
+        await asyncio.sleep(A_MOMENT)
+        assert ("b0", True) in scene.confirmed
+
+
+@in_virtual_time
+async def test_suspect_that_could_not_be_asked_is_cleared() -> None:
+    async with probing() as scene:
+        scene.follow(spec("a"))
+        await asyncio.sleep(1)
+        scene.backends.can_ask = False
+        scene.prober.confirm(spec("a").key)
+        await asyncio.sleep(A_MOMENT)
+        assert scene.confirmed == [("a", True)]
+
+
+@in_virtual_time
+async def test_suspicion_of_nobody_known_is_ignored() -> None:
+    async with probing() as scene:
+        scene.prober.confirm(spec("a").key)
+        scene.follow(spec("b", lifecycle=Lifecycle.PAUSED))
+        scene.prober.confirm(spec("b").key)
+        await asyncio.sleep(5)
+        assert scene.backends.asked == []
+
+
+TIMES = {"at least 100 ms": (0.001, 0.1), "four times the usual": (0.1, 0.4), "at most a second": (5.0, 1.0)}
+
+
+@pytest.mark.parametrize(("usual", "seconds"), TIMES.values(), ids=TIMES)
+def test_confirming_probe_may_take(usual: float, seconds: float) -> None:
+    assert confirmation_time(usual) == pytest.approx(seconds)
+
+
+# the first round
+
+
+@in_virtual_time
+async def test_first_round_is_heard_when_every_backend_gave_an_answer_good_or_bad() -> None:
+    async with probing() as scene:
+        scene.backends.outcomes |= {"a": REFUSED, "b": replace(PASSED, seconds=0.4)}
+        scene.follow(spec("a"), spec("b"), spec("c", lifecycle=Lifecycle.PAUSED))
+        await asyncio.sleep(0.3)
+        assert not scene.prober.heard.is_set()
+        await asyncio.sleep(0.2)
+        assert scene.prober.heard.is_set()
+
+
+@in_virtual_time
+async def test_first_round_without_backends_is_heard_at_once_and_later_ones_are_not_waited_for() -> None:
+    async with probing() as scene:
+        scene.follow()
+        assert scene.prober.heard.is_set()
+
+
+@in_virtual_time
+async def test_first_round_does_not_wait_for_who_left() -> None:
+    async with probing() as scene:
+        scene.backends.outcomes["a"] = HANGS
+        scene.follow(spec("a"))
+        scene.follow(spec("b"))
+        assert scene.prober.heard.is_set()
+
+
+# breaking
+
+
+@in_virtual_time
+async def test_prober_that_broke_goes_on_when_it_is_run_again() -> None:
+    fleet, backends = FakeFleet(), Backends()
+    broken = RuntimeError("broken")
+
+    async def ask(question: Question, within: float) -> Outcome | None:
+        if not backends.asked:
+            backends.asked.append((now(), question.host))
+            raise broken
+        return await backends(question, within)
+
+    prober = Prober(fleet, lambda changes: None, random.Random(3), ask, asyncio.get_running_loop().time)
+    prober.follow(Desired(services=(ServiceSpec(name="web"),), backends=(spec("a"), spec("b"))))
+    with pytest.raises(ExceptionGroup) as raised:
+        await prober.run()
+    assert raised.value.exceptions == (broken,)
+    task = asyncio.create_task(prober.run())
+    await asyncio.sleep(A_MOMENT)
+    assert sorted(key.container for key, _, _ in fleet.verdicts) == ["a", "b"]
+    task.cancel()
+    await asyncio.wait([task])
