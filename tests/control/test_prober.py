@@ -2,105 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from proxy.control.prober import LIMIT, Prober, confirmation_time
+from proxy.control.prober import LIMIT, Prober
 from proxy.control.probes.question import Question
 from proxy.health.verdict import Outcome, Verdict
 from proxy.spec.desired import Desired
-from proxy.spec.service import BackendKey, BackendSpec, HealthSpec, Lifecycle, ServiceSpec
+from proxy.spec.service import HealthSpec, Lifecycle, ServiceSpec
+from tests.control.probing import A_MOMENT, BUSY, HANGS, PASSED, REFUSED, Backends, now, probing, spec
 from tests.support.fake_fleet import FakeFleet
 from tests.support.virtual_time import in_virtual_time
-
-A_MOMENT = 0.03  # more than a TICK
-PASSED = Outcome(passed=True, seconds=0.001)
-REFUSED = Outcome(passed=False, hard=True, error="connection refused", seconds=0.001)
-BUSY = Outcome(passed=False, error="status 503, expected 200-399", seconds=0.001)
-HANGS = None
-
-
-class Backends:
-    """Answers every probe as `outcomes` says of its host, PASSED if nothing; HANGS never ends by itself."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, Outcome | None] = {}
-        self.asked: list[tuple[float, str]] = []
-        self.within: list[float] = []
-        self.at_once = 0
-        self.most_at_once = 0
-        self.can_ask = True
-
-    async def __call__(self, question: Question, within: float) -> Outcome | None:
-        self.asked.append((now(), question.host))
-        self.within.append(within)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            outcome = self.outcomes.get(question.host, PASSED)
-            await asyncio.sleep(within if outcome is HANGS else outcome.seconds)
-        finally:
-            self.at_once -= 1
-        if not self.can_ask:
-            return None
-        return outcome or Outcome(passed=False, error=f"no answer within {within:g}s", seconds=within)
-
-    def times(self, host: str) -> list[float]:
-        """When it was asked, since the first time."""
-        times = [time for time, asked in self.asked if asked == host]
-        return [round(time - times[0], 2) for time in times]
-
-
-@dataclass
-class Scene:
-    prober: Prober
-    fleet: FakeFleet
-    backends: Backends
-
-    @property
-    def told(self) -> list[tuple[str, Verdict, str]]:
-        """The verdicts that the fleet was told, by container."""
-        return [(key.container, verdict, error) for key, verdict, error in self.fleet.verdicts]
-
-    @property
-    def confirmed(self) -> list[tuple[str, bool]]:
-        """What suspicions came to, by container."""
-        return [(key.container, passed) for key, passed in self.fleet.confirmations]
-
-    def follow(self, *backends: BackendSpec, health: HealthSpec | None = None, **of_services: HealthSpec) -> None:
-        names = {backend.service for backend in backends}
-        services = [ServiceSpec(name=name, health=of_services.get(name, health or HealthSpec())) for name in names]
-        self.prober.follow(Desired(services=tuple(services), backends=backends))
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def spec(name: str, service: str = "web", **changes: Any) -> BackendSpec:
-    key = BackendKey(container=name, host=name, port=80)
-    return BackendSpec(key=key, name=name, service=service, **changes)
-
-
-@asynccontextmanager
-async def probing() -> AsyncIterator[Scene]:
-    fleet, backends = FakeFleet(), Backends()
-    prober = Prober(fleet, lambda changes: None, random.Random(3), backends, asyncio.get_running_loop().time)
-    task = asyncio.create_task(prober.run())
-    await asyncio.sleep(0)
-    try:
-        yield Scene(prober, fleet, backends)
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled(), task.exception()
-        assert backends.at_once == 0
-
 
 # whom
 
@@ -315,112 +229,6 @@ async def test_answer_of_before_the_restart_does_not_count_after_it() -> None:
         scene.follow(spec("a", started=2.0))
         await asyncio.sleep(5)
         assert scene.told == [("a", Verdict.UNKNOWN, "")]
-
-
-# confirming
-
-
-@in_virtual_time
-async def test_suspicion_is_confirmed_at_once_and_in_four_times_the_usual_time() -> None:
-    async with probing() as scene:
-        scene.backends.outcomes["a"] = replace(PASSED, seconds=0.05)
-        scene.follow(spec("a"))
-        await asyncio.sleep(1)
-        asked = len(scene.backends.asked)
-        scene.prober.confirm(spec("a").key)
-        await asyncio.sleep(0)
-        assert len(scene.backends.asked) == asked + 1
-        assert scene.backends.within[-1] == pytest.approx(0.2)
-        await asyncio.sleep(0.06)
-        assert scene.confirmed == [("a", True)]
-        assert scene.told == [("a", Verdict.PASSING, "")]
-
-
-@in_virtual_time
-async def test_confirmed_failure_is_down_until_probes_pass_again() -> None:
-    async with probing() as scene:
-        scene.follow(spec("a"))
-        await asyncio.sleep(1)
-        scene.backends.outcomes["a"] = REFUSED
-        scene.prober.confirm(spec("a").key)
-        await asyncio.sleep(A_MOMENT)
-        assert scene.confirmed == [("a", False)]
-        assert scene.told[1:] == [("a", Verdict.FAILING_HARD, "connection refused")]
-        scene.backends.outcomes["a"] = PASSED
-        await asyncio.sleep(2)
-        assert scene.told[2:] == [("a", Verdict.PASSING, "")]
-
-
-@in_virtual_time
-async def test_confirmed_failure_of_one_that_the_engine_checks_is_probed_until_it_passes() -> None:
-    async with probing() as scene:
-        scene.follow(spec("a", has_healthcheck=True))
-        scene.backends.outcomes["a"] = REFUSED
-        scene.prober.confirm(spec("a").key)
-        await asyncio.sleep(5)
-        assert scene.confirmed == [("a", False)]
-        assert len(scene.backends.asked) > 2
-        scene.backends.outcomes["a"] = PASSED
-        await asyncio.sleep(15)
-        assert scene.told[-1] == ("a", Verdict.PASSING, "")
-        asked = len(scene.backends.asked)
-        await asyncio.sleep(60)
-        assert len(scene.backends.asked) == asked
-
-
-@in_virtual_time
-async def test_one_suspicion_is_one_confirming_probe() -> None:
-    async with probing() as scene:
-        scene.follow(spec("a"))
-        await asyncio.sleep(1)
-        scene.backends.outcomes["a"] = HANGS
-        for _ in range(10):
-            scene.prober.confirm(spec("a").key)
-        await asyncio.sleep(0.15)
-        assert scene.confirmed == [("a", False)]
-
-
-@in_virtual_time
-async def test_confirming_probe_waits_for_no_other() -> None:
-    async with probing() as scene:
-        names = [f"b{number}" for number in range(LIMIT)]
-        scene.follow(*map(spec, names))
-        await asyncio.sleep(1)
-        scene.backends.outcomes = dict.fromkeys(names, HANGS)
-        await asyncio.sleep(2)
-        scene.backends.outcomes["b0"] = PASSED
-        scene.prober.confirm(spec("b0").key)
-        await asyncio.sleep(A_MOMENT)
-        assert ("b0", True) in scene.confirmed
-
-
-@in_virtual_time
-async def test_suspect_that_could_not_be_asked_is_cleared() -> None:
-    async with probing() as scene:
-        scene.follow(spec("a"))
-        await asyncio.sleep(1)
-        scene.backends.can_ask = False
-        scene.prober.confirm(spec("a").key)
-        await asyncio.sleep(A_MOMENT)
-        assert scene.confirmed == [("a", True)]
-
-
-@in_virtual_time
-async def test_suspicion_of_nobody_known_is_ignored() -> None:
-    async with probing() as scene:
-        scene.prober.confirm(spec("a").key)
-        scene.follow(spec("b", lifecycle=Lifecycle.PAUSED))
-        scene.prober.confirm(spec("b").key)
-        await asyncio.sleep(5)
-        assert scene.backends.asked == []
-
-
-TIMES = {"at least 100 ms": (0.001, 0.1), "four times the usual": (0.1, 0.4), "at most a second": (5.0, 1.0)}
-
-
-@pytest.mark.parametrize(("usual", "seconds"), TIMES.values(), ids=TIMES)
-def test_confirming_probe_may_take(usual: float, seconds: float) -> None:
-    assert confirmation_time(usual) == pytest.approx(seconds)
 
 
 # the first round
