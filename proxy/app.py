@@ -1,6 +1,7 @@
 """The composition root: what the program is made of, and the order in which it starts and stops.
 
-Start: data plane (binds), admin server (binds), then discovery, so that nothing is watched when an address is taken.
+Start: data plane (binds), admin server (binds), then discovery and probes, so that nothing is watched when an address
+is taken; clients are answered once the static backends have been probed, and wait in the backlog until then.
 Stop: readiness fails first, then the listeners close and requests finish, then the control plane ends, then the rest.
 """
 
@@ -20,6 +21,7 @@ from proxy.control.discovery.docker_api import DockerEngine
 from proxy.control.discovery.own_container import possible_own_ids
 from proxy.control.discovery.source import Source
 from proxy.control.discovery.static import StaticSource
+from proxy.control.prober import Prober
 from proxy.control.reconciler import Reconciler
 from proxy.control.transitions import log_changes
 from proxy.dataplane.access_log import AccessLog, AccessLogFormat
@@ -33,6 +35,7 @@ from proxy.spec.container import Surroundings
 from proxy.wire.codec import IMPLEMENTATION
 
 RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
+FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first probes of static backends
 
 
 class App:
@@ -42,7 +45,8 @@ class App:
         _raise_descriptor_limit()
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
-        self.fleet = Fleet(random.Random())
+        chance = random.Random()
+        self.fleet = Fleet(chance, probes=True)
         self.fleet.on_flip = self._on_flip
         self.plane = DataPlane(
             self.fleet,
@@ -69,8 +73,15 @@ class App:
         if self._docker is not None:
             sources.append(self._docker)
         self.reconciler = Reconciler(sources, self.fleet, self.log)
+        self.prober = Prober(self.fleet, self._announce, chance)
+        self.reconciler.on_desired = self.prober.follow
+        self.fleet.on_suspect = self.prober.confirm
         self.admin = AdminServer(self._views(resolved), token=spec.admin_token)
-        self._loops: list[Callable[[], Awaitable[None]]] = [self.reconciler.run, self._watch_discovery]
+        self._loops: list[Callable[[], Awaitable[None]]] = [
+            self.reconciler.run,
+            self.prober.run,
+            self._watch_discovery,
+        ]
         if self._docker is not None:
             self._loops.append(self._docker.run)
         self._tasks: list[asyncio.Task[None]] = []
@@ -91,15 +102,16 @@ class App:
 
     async def __aenter__(self) -> Self:
         try:
-            await self.plane.start(self.spec.listen)
+            await self.plane.bind(self.spec.listen)
             await self.admin.start(*self.spec.admin)
+            self.reconciler.reconcile()  # static backends serve from the first request on
+            self._tasks = [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
+            await self._wait_first_round()
+            await self.plane.serve()
         except BaseException:
-            await self.plane.close()
-            await self.admin.stop()
+            await self._stop()
             raise
         self.readiness.hold(Condition.LISTENING)
-        self.reconciler.reconcile()  # static backends serve from the first request on
-        self._tasks = [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
         self.log.info(
             "listening",
             listen=[_text(address) for address in self.plane.addresses],
@@ -110,13 +122,7 @@ class App:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._engine is not None:
-            await self._engine.close()
-        await self.plane.close()
-        await self.admin.stop()
+        await self._stop()
         self.log.info("stopped")
 
     async def drain(self) -> None:
@@ -134,6 +140,26 @@ class App:
         for task in (draining, again):
             task.cancel()
         await asyncio.gather(draining, again, return_exceptions=True)
+
+    async def _wait_first_round(self) -> None:
+        """A backend is not picked before a probe has passed; without this the first clients would get 503."""
+        if not self.spec.backends:
+            return
+        try:
+            async with asyncio.timeout(FIRST_ROUND):
+                await self.prober.heard.wait()
+        except TimeoutError:
+            self.log.warning("some static backends have not answered a probe yet", seconds=FIRST_ROUND)
+
+    async def _stop(self) -> None:
+        """End everything, also what has not started."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._engine is not None:
+            await self._engine.close()
+        await self.plane.close()
+        await self.admin.stop()
 
     def _on_signal(self) -> None:
         self._signals += 1
@@ -157,7 +183,10 @@ class App:
         self.log.info("first discovery done", backends=len(list(self.fleet.backends())))
 
     def _on_flip(self, transition: Transition) -> None:
-        log_changes(self.log, Changes(transitions=(transition,)))
+        self._announce(Changes(transitions=(transition,)))
+
+    def _announce(self, changes: Changes) -> None:
+        log_changes(self.log, changes)
 
     # wiring
 
@@ -179,7 +208,7 @@ class App:
             problems=self._problems,
             discovery=self._discovery,
             configuration=lambda: resolved,
-            announce=lambda changes: log_changes(self.log, changes),
+            announce=self._announce,
         )
 
     def _connections(self) -> Connections:
