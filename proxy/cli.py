@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from proxy import __version__
-from proxy.commands.options import CONFIG_HELP, SOURCES, takes_settings
+from proxy.commands.options import ADMIN_HELP, BACKEND_HELP, CONFIG_HELP, SOURCES, TOKEN_HELP, takes_settings
 from proxy.commands.problems import reported
 
 app = typer.Typer(
@@ -96,9 +96,7 @@ def demo(
 @app.command(short_help="Ask a running proxy whether it is well.")
 def healthcheck(
     config: Annotated[str | None, typer.Option(metavar="FILE", help=CONFIG_HELP)] = None,
-    admin: Annotated[
-        str | None, typer.Option(metavar="ADDR", help="The admin address, where run was given one by option.")
-    ] = None,
+    admin: Annotated[str | None, typer.Option(metavar="ADDR", help=ADMIN_HELP)] = None,
 ) -> None:
     """Ask a running proxy whether it is well, for Docker's HEALTHCHECK.
 
@@ -110,6 +108,53 @@ def healthcheck(
     health = healthcheck({"config": config, "admin": admin})
     typer.echo(health.why, err=not health.is_good)
     raise typer.Exit(0 if health.is_good else 1)
+
+
+@app.command(short_help="Take a backend out of service and wait until it is empty.")
+def drain(
+    backend: Annotated[str, typer.Argument(metavar="BACKEND", help=BACKEND_HELP)],
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="How long to wait for what is in flight; 0s: not at all.")
+    ] = "30s",
+    config: Annotated[str | None, typer.Option(metavar="FILE", help=CONFIG_HELP)] = None,
+    admin: Annotated[str | None, typer.Option(metavar="ADDR", help=ADMIN_HELP)] = None,
+    admin_token: Annotated[str | None, typer.Option(metavar="TOKEN", help=TOKEN_HELP)] = None,
+) -> None:
+    """Take a backend out of service: no new requests, and wait until nothing is in flight there.
+
+    It stays out until undrain, or until its container leaves. Exit code 0 when it is empty, 1 when it is not in time, 2
+    when it could not be drained.
+    """
+    with reported():
+        from proxy.commands.drain import drain
+
+        options = {"config": config, "admin": admin, "admin-token": admin_token}
+        raise typer.Exit(drain(options, backend, _duration(timeout), typer.echo))
+
+
+@app.command(short_help="Give a drained backend back.")
+def undrain(
+    backend: Annotated[str, typer.Argument(metavar="BACKEND", help=BACKEND_HELP)],
+    config: Annotated[str | None, typer.Option(metavar="FILE", help=CONFIG_HELP)] = None,
+    admin: Annotated[str | None, typer.Option(metavar="ADDR", help=ADMIN_HELP)] = None,
+    admin_token: Annotated[str | None, typer.Option(metavar="TOKEN", help=TOKEN_HELP)] = None,
+) -> None:
+    """Give a backend back that was drained. Exit code 0 when it is, 2 when it could not be."""
+    with reported():
+        from proxy.commands.drain import undrain
+
+        options = {"config": config, "admin": admin, "admin-token": admin_token}
+        raise typer.Exit(undrain(options, backend, typer.echo))
+
+
+def _duration(text: str) -> float:
+    """Seconds; a usage error when it is no duration."""
+    from proxy.spec.values import InvalidValueError, parse_duration
+
+    try:
+        return parse_duration(text)
+    except InvalidValueError as error:
+        raise typer.BadParameter(f"{error} ({error.hint})" if error.hint else str(error)) from error
 
 
 @app.command()

@@ -46,6 +46,7 @@ class Api:
         router.add_get("/metrics", self._metrics)
         for path in self._documents:
             router.add_get(path, self._document)
+        router.add_get("/api/v1/backends/{name}", self._backend)
         router.add_post("/api/v1/backends/{name}/drain", self._drain)
         router.add_post("/api/v1/backends/{name}/undrain", self._undrain)
 
@@ -100,16 +101,24 @@ class Api:
     async def _undrain(self, request: web.Request) -> web.Response:
         return self._change(request, self._views.fleet.undrain)
 
+    async def _backend(self, request: web.Request) -> web.Response:
+        return self._about(request, None)
+
     def _change(self, request: web.Request, change: Callable[[str, float], Changes]) -> web.Response:
         if not may_change(request.remote or "", request.headers, self._token):
             return self._refusal()
+        return self._about(request, change)
+
+    def _about(self, request: web.Request, change: Callable[[str, float], Changes] | None) -> web.Response:
+        """How the backends of the name in the path stand, after the change if there is one."""
         name = request.match_info["name"]
         backends = self._named(name)
         if not backends:
             known = {backend.name for backend in self._views.fleet.backends()}
             return error(404, f"there is no backend {name}", did_you_mean(name[:100], known))
         now = self._views.clock()
-        self._views.announce(change(name, now))
+        if change is not None:
+            self._views.announce(change(name, now))
         return web.json_response(documents.drain_document(name, backends, now))
 
     def _named(self, name: str) -> list[Backend]:

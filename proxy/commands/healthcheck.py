@@ -14,7 +14,11 @@ from proxy.spec.proxy import Address
 
 TIMEOUT: Final = 2.0  # seconds; Docker's own for the whole command should be a little more
 PATH: Final = "/healthz"
-_LOOPBACK: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+LOOPBACK: Final = {
+    "": "127.0.0.1",
+    "0.0.0.0": "127.0.0.1",
+    "::": "::1",
+}  # where one that listens for every host is asked
 _ABOVE_LABELS: Final = ("command line", "environment")
 
 
@@ -41,7 +45,7 @@ def healthcheck(options: Mapping[str, object]) -> Health:
 
 def ask(admin: Address, origin: str) -> Health:
     """One request; `origin` says where the address came from."""
-    host, port = _LOOPBACK.get(admin[0], admin[0]), admin[1]
+    host, port = LOOPBACK.get(admin[0], admin[0]), admin[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
     if port == 0:
         return Health(is_good=False, why=f"the admin port is 0, any free one ({origin}): give it a number")

@@ -14,6 +14,9 @@ SOURCES: Final = (
     '(listen = [":8080"]); the first of these that has it wins.'
 )
 CONFIG_HELP: Final = "TOML file. [default: $SEAWALL_CONFIG, else /etc/seawall/seawall.toml if it exists]"
+ADMIN_HELP: Final = "The admin address, where run was given one by option."
+TOKEN_HELP: Final = "The admin token, where run was given one by option."
+BACKEND_HELP: Final = "Name of a container, or HOST:PORT of a static backend."
 
 # By key: what stands for the value, None for a switch; and what it does.
 HELP: Final[Mapping[str, tuple[str | None, str]]] = {

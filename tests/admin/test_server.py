@@ -254,6 +254,22 @@ async def test_backend_is_drained_and_given_back(scene: Scene, client: ClientSes
     assert backend.unavailable is None
 
 
+async def test_one_backend_is_shown_by_its_name(scene: Scene, client: ClientSession) -> None:
+    scene.backend("web-2").in_flight = 3
+    async with client.get("/api/v1/backends/web-2") as response:
+        document = await response.json()
+    assert (response.status, document["backend"], document["drained"], document["in_flight"]) == (
+        200,
+        "web-2",
+        False,
+        3,
+    )
+    assert [backend["name"] for backend in document["backends"]] == ["web-2"]
+    async with client.get("/api/v1/backends/web-3") as response:
+        assert (response.status, (await response.json())["error"]) == (404, "there is no backend web-3")
+    assert scene.announced == []
+
+
 async def test_drain_twice_is_as_good_as_once(scene: Scene, client: ClientSession) -> None:
     for _ in range(2):
         async with client.post("/api/v1/backends/web-1/drain") as response:

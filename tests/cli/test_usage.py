@@ -17,7 +17,7 @@ OPTIONS = (
     *("--min-rate", "--max-head", "--max-target", "--max-fields", "--max-connections", "--max-connections-per-client"),
     *("--forwarded", "--request-id"),
 )
-COMMANDS = ("run", "check", "demo", "healthcheck", "version")
+COMMANDS = ("run", "check", "demo", "healthcheck", "drain", "undrain", "version")
 
 
 def test_every_setting_has_an_option_with_its_own_text() -> None:
