@@ -129,7 +129,7 @@ async def of_aiohttp(ports: list[int]) -> float:
 
 async def of_prober(health: HealthSpec, ports: list[int]) -> float:
     """Share of a core."""
-    prober = Prober(_Fleet(), lambda changes: None, random.Random(1))
+    prober = Prober(_Fleet(), random.Random(1))
     backends = tuple(backend_spec(number, ports) for number in range(BACKENDS))
     prober.follow(Desired(services=(ServiceSpec(name="web", health=health),), backends=backends))
     running = asyncio.create_task(prober.run())

@@ -14,6 +14,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from proxy.admin.events import EventLog
 from proxy.admin.figures import FigureTaker
 from proxy.admin.metrics import render
 from proxy.admin.views import DiscoveryFigures, Readiness, Views
@@ -65,6 +66,7 @@ def views_of(fleet: Fleet) -> Views:
         discovery=lambda: discovery,
         configuration=lambda: Resolved(spec=ProxySpec(), origins={}),
         announce=lambda _: None,
+        events=EventLog(),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 import structlog
 
+from proxy.admin.events import EventLog
 from proxy.admin.server import AdminServer
 from proxy.admin.views import Condition, Connections, DiscoveryFigures, Readiness, Views
 from proxy.control.discovery.docker import DockerSource
@@ -23,7 +24,7 @@ from proxy.control.discovery.source import Source
 from proxy.control.discovery.static import StaticSource
 from proxy.control.prober import Prober
 from proxy.control.reconciler import Reconciler
-from proxy.control.transitions import log_changes
+from proxy.control.transitions import AnnouncedFleet, log_changes
 from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 from proxy.dataplane.plane import ClientSettings, DataPlane
 from proxy.fleet.fleet import Fleet
@@ -48,6 +49,8 @@ class App:
         chance = random.Random()
         self.fleet = Fleet(chance, probes=True)
         self.fleet.on_flip = self._on_flip
+        self.events = EventLog()
+        self._announced = AnnouncedFleet(self.fleet, self._announce)  # what the slow loops speak to
         self.plane = DataPlane(
             self.fleet,
             ClientSettings(
@@ -72,8 +75,8 @@ class App:
         sources: list[Source] = [StaticSource(spec.backends)]
         if self._docker is not None:
             sources.append(self._docker)
-        self.reconciler = Reconciler(sources, self.fleet, self.log)
-        self.prober = Prober(self.fleet, self._announce, chance)
+        self.reconciler = Reconciler(sources, self._announced, self.log)
+        self.prober = Prober(self._announced, chance)
         self.reconciler.on_desired = self.prober.follow
         self.fleet.on_suspect = self.prober.confirm
         self.admin = AdminServer(self._views(resolved), token=spec.admin_token)
@@ -187,6 +190,7 @@ class App:
 
     def _announce(self, changes: Changes) -> None:
         log_changes(self.log, changes)
+        self.events.add(changes.transitions)
 
     # wiring
 
@@ -196,7 +200,7 @@ class App:
             constraints=self.spec.constraints,
             defaults=self.spec.defaults,
         )
-        return DockerSource(engine, self.fleet, surroundings, self.log, possible_own_ids=possible_own_ids())
+        return DockerSource(engine, self._announced, surroundings, self.log, possible_own_ids=possible_own_ids())
 
     def _views(self, resolved: Resolved) -> Views:
         return Views(
@@ -209,6 +213,7 @@ class App:
             discovery=self._discovery,
             configuration=lambda: resolved,
             announce=self._announce,
+            events=self.events,
         )
 
     def _connections(self) -> Connections:

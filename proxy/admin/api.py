@@ -11,6 +11,7 @@ from proxy.admin import documents
 from proxy.admin.access import may_change
 from proxy.admin.answers import error
 from proxy.admin.documents import Document
+from proxy.admin.events import follow
 from proxy.admin.figures import FigureTaker
 from proxy.admin.metrics import render
 from proxy.admin.page import index_page
@@ -20,6 +21,7 @@ from proxy.fleet.interface import Changes
 from proxy.problem import did_you_mean
 
 _HTML: Final = "text/html"
+_EVENTS: Final = "/api/v1/events"
 
 
 class Api:
@@ -46,12 +48,13 @@ class Api:
         router.add_get("/metrics", self._metrics)
         for path in self._documents:
             router.add_get(path, self._document)
+        router.add_get(_EVENTS, self._events)
         router.add_get("/api/v1/backends/{name}", self._backend)
         router.add_post("/api/v1/backends/{name}/drain", self._drain)
         router.add_post("/api/v1/backends/{name}/undrain", self._undrain)
 
     async def _index(self, _: web.Request) -> web.Response:
-        paths = ["/healthz", "/readyz", "/metrics", *self._documents]
+        paths = ["/healthz", "/readyz", "/metrics", *self._documents, _EVENTS]
         return web.Response(text=index_page(paths), content_type=_HTML)
 
     async def _health(self, _: web.Request) -> web.Response:
@@ -94,6 +97,9 @@ class Api:
 
     def _configuration(self) -> Document:
         return documents.configuration_document(self._views.configuration(), self._views.fleet)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        return await follow(self._views.events, request)
 
     async def _drain(self, request: web.Request) -> web.Response:
         return self._change(request, self._views.fleet.drain)

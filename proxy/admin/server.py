@@ -24,6 +24,8 @@ class AdminServer:
         self.address: Address = ("", 0)  # as bound
         application = web.Application(middlewares=[errors_as_json], client_max_size=_LONGEST_BODY)
         application.on_response_prepare.append(add_fields)
+        self._events = views.events
+        application.on_shutdown.append(self._end_events)
         Api(views, token).add_to(application.router)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_LAST_ANSWERS)
 
@@ -41,6 +43,10 @@ class AdminServer:
     async def stop(self) -> None:
         """Close, also when it never started; answers under way have a second."""
         await self._runner.cleanup()
+
+    async def _end_events(self, _: web.Application) -> None:
+        """Who follows would keep it from stopping."""
+        self._events.end()
 
     def __repr__(self) -> str:
         return f"<AdminServer {address(*self.address)}>"

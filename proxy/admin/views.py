@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from proxy.admin.events import EventLog
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes
 from proxy.fleet.statistics import Histogram, PlaneStatistics
@@ -83,4 +84,5 @@ class Views:
     discovery: Callable[[], DiscoveryFigures]
     configuration: Callable[[], Resolved]
     announce: Callable[[Changes], None]
+    events: EventLog
     clock: Callable[[], float] = time.monotonic  # the one whose seconds the fleet is given

@@ -14,7 +14,7 @@ from proxy.control.probes.probe import probe
 from proxy.control.probes.question import Question
 from proxy.control.probes.schedule import NEVER, Schedule
 from proxy.control.probes.subject import Subject
-from proxy.fleet.interface import Changes, FleetInterface
+from proxy.fleet.interface import FleetInterface
 from proxy.health.verdict import Outcome, Verdict
 from proxy.spec.desired import Desired
 from proxy.spec.service import BackendKey, BackendSpec, HealthSpec
@@ -34,14 +34,12 @@ class Prober:
     def __init__(
         self,
         fleet: FleetInterface,
-        announce: Callable[[Changes], None],
         chance: random.Random,
         ask: Ask = probe,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.heard = asyncio.Event()
         self._fleet = fleet
-        self._announce = announce
         self._chance = chance
         self._ask = ask
         self._clock = clock
@@ -171,7 +169,7 @@ class Prober:
         now = self._clock()
         flipped = outcome is not None and record.confirm(outcome, now)
         passed = outcome is None or outcome.passed  # when we could not ask, nothing is held against it
-        self._announce(self._fleet.confirmed(subject.key, passed, now))
+        self._fleet.confirmed(subject.key, passed, now)
         if outcome is not None:
             self._learn(subject, outcome, flipped, now)
         if flipped and subject.is_probed and not subject.is_probing:
@@ -186,7 +184,7 @@ class Prober:
 
     def _tell(self, subject: Subject, now: float) -> None:
         record = subject.record
-        self._announce(self._fleet.probed(subject.key, record.verdict, record.last_error, now))
+        self._fleet.probed(subject.key, record.verdict, record.last_error, now)
 
     def _is_of_use(self, subject: Subject) -> bool:
         """Whether what was asked is still of interest: much can have happened since."""

@@ -12,7 +12,6 @@ from structlog.typing import FilteringBoundLogger
 
 from proxy.control.departed import Departed, departed_now, with_departed
 from proxy.control.discovery.source import Source
-from proxy.control.transitions import log_changes
 from proxy.fleet.interface import FleetInterface
 from proxy.problem import Problem, Severity
 from proxy.spec.assemble import assemble
@@ -91,7 +90,7 @@ class Reconciler:
             self.desired = desired
             self._observations = observations
             self.reconciles += 1
-            log_changes(self._log, self._fleet.reconcile(desired, now))
+            self._fleet.reconcile(desired, now)
             self.on_desired(desired)
         if self.is_complete:
             self.completed.set()

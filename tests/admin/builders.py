@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from proxy.admin.events import EventLog
 from proxy.admin.views import Connections, DiscoveryFigures, Readiness, Views
 from proxy.fleet.backend import Backend
 from proxy.fleet.fleet import Fleet
@@ -46,6 +47,7 @@ class Scene:
     )
     resolved: Resolved = field(default_factory=lambda: Resolved(spec=ProxySpec(), origins={}))
     announced: list[Changes] = field(default_factory=list)
+    events: EventLog = field(default_factory=EventLog)
 
     @property
     def views(self) -> Views:
@@ -59,6 +61,7 @@ class Scene:
             discovery=lambda: self.discovery,
             configuration=lambda: self.resolved,
             announce=self.announced.append,
+            events=self.events,
             clock=lambda: self.now,
         )
 

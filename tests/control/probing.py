@@ -86,7 +86,7 @@ def spec(name: str, service: str = "web", **changes: Any) -> BackendSpec:
 @asynccontextmanager
 async def probing() -> AsyncIterator[Scene]:
     fleet, backends = FakeFleet(), Backends()
-    prober = Prober(fleet, lambda changes: None, random.Random(3), backends, asyncio.get_running_loop().time)
+    prober = Prober(fleet, random.Random(3), backends, asyncio.get_running_loop().time)
     task = asyncio.create_task(prober.run())
     await asyncio.sleep(0)
     try:

@@ -275,7 +275,7 @@ async def test_prober_that_broke_goes_on_when_it_is_run_again() -> None:
             raise broken
         return await backends(question, within)
 
-    prober = Prober(fleet, lambda changes: None, random.Random(3), ask, asyncio.get_running_loop().time)
+    prober = Prober(fleet, random.Random(3), ask, asyncio.get_running_loop().time)
     prober.follow(Desired(services=(ServiceSpec(name="web"),), backends=(spec("a"), spec("b"))))
     with pytest.raises(ExceptionGroup) as raised:
         await prober.run()

@@ -11,7 +11,9 @@ from proxy.control.discovery.docker import DockerSource
 from proxy.control.discovery.source import Publication, Source, nobody_listens
 from proxy.control.discovery.static import StaticSource
 from proxy.control.reconciler import EVERY, Reconciler
+from proxy.control.transitions import AnnouncedFleet
 from proxy.fleet.fleet import Fleet
+from proxy.fleet.interface import Changes
 from proxy.problem import Problem, Severity
 from proxy.spec import kinds
 from proxy.spec.container import Surroundings
@@ -243,8 +245,10 @@ async def test_events_of_an_engine_end_in_a_whole_fleet() -> None:
     """Source, reconciler and the real fleet together: whatever order things happen in, they agree in the end."""
     engine, fleet, log = FakeEngine(), Fleet(random.Random(1)), RecordingLog()
     clock = asyncio.get_running_loop().time
-    source = DockerSource(engine, fleet, Surroundings(), log.log, clock=clock, wall_clock=wall_clock)
-    reconciler = Reconciler((source,), fleet, log.log, clock)
+    announced: list[Changes] = []
+    told = AnnouncedFleet(fleet, announced.append)
+    source = DockerSource(engine, told, Surroundings(), log.log, clock=clock, wall_clock=wall_clock)
+    reconciler = Reconciler((source,), told, log.log, clock)
     tasks = [asyncio.create_task(source.run()), asyncio.create_task(reconciler.run())]
     for name in ("a", "b", "c"):
         engine.run(name)
@@ -266,7 +270,7 @@ async def test_events_of_an_engine_end_in_a_whole_fleet() -> None:
     await asyncio.sleep(70)  # whoever was told to stop has not
 
     assert {backend.name: backend.state for backend in fleet.backends()} == dict.fromkeys("abc", "available")
-    assert len(log.of("backend")) > 100
+    assert sum(len(changes.transitions) for changes in announced) > 100
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

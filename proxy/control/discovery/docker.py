@@ -68,7 +68,7 @@ class DockerSource:
         self._clock = clock
         self._wall_clock = wall_clock
         self._random = chance or random.Random()
-        self._roster = Roster(fleet, surroundings, log, self._changed)
+        self._roster = Roster(fleet, surroundings, self._changed)
         self._queue: asyncio.Queue[Known] = asyncio.Queue()  # to inspect
         self._published: Publication | None = None  # None: to be made anew
         self._problem: Problem | None = None

@@ -6,14 +6,11 @@ Law: the fleet hears of a container that ends before anything else is done about
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from structlog.typing import FilteringBoundLogger
-
 from proxy.control.discovery.event import EngineEvent
 from proxy.control.discovery.known import Known, seen
 from proxy.control.discovery.meaning import NOTHING, meaning
 from proxy.control.discovery.own_container import networks_of
 from proxy.control.discovery.reports import failed_inspect
-from proxy.control.transitions import log_changes
 from proxy.fleet.interface import FleetInterface
 from proxy.spec.container import Container, ContainerReport, Surroundings
 from proxy.spec.labels import interpret
@@ -30,13 +27,11 @@ class Roster:
         self,
         fleet: FleetInterface,
         surroundings: Surroundings,
-        log: FilteringBoundLogger,
         on_change: Callable[[], None],
     ) -> None:
         self.observations = 0
         self._fleet = fleet
         self._surroundings = surroundings
-        self._log = log
         self._on_change = on_change
         self._known: dict[str, Known] = {}
         self._touched: set[str] = set()  # by events, since `begin_list`
@@ -132,9 +127,8 @@ class Roster:
 
     def _observe(self, report: ContainerReport, lifecycle: Lifecycle, now: float) -> None:
         if report.claims:
-            changes = self._fleet.observe(report.container.id, lifecycle, now)
+            self._fleet.observe(report.container.id, lifecycle, now)
             self.observations += 1
-            log_changes(self._log, changes)
 
     def _meet(self, container: str, name: str) -> Known:
         known = self._known[container] = Known(container, name or container[:12])

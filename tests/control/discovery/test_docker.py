@@ -728,7 +728,7 @@ async def test_events_and_their_lag_are_counted() -> None:
 
 
 @in_virtual_time
-async def test_what_was_observed_is_counted_and_logged() -> None:
+async def test_what_was_observed_is_counted() -> None:
     engine = FakeEngine()
     engine.run("a")
 
@@ -738,7 +738,7 @@ async def test_what_was_observed_is_counted_and_logged() -> None:
         await asyncio.sleep(A_MOMENT)
 
         assert watch.source.published.observations == before + 1
-        assert [line["after"] for line in watch.log.of("backend")] == ["draining"]
+        assert watch.fleet.observed == [(identity("a"), Lifecycle.DRAINING)]
 
 
 @in_virtual_time
