@@ -26,7 +26,7 @@ class Verdict(Enum):
     UNKNOWN = "unknown"  # nothing has passed yet, and it may still be starting
     PASSING = "passing"
     FAILING_SOFT = "failing"  # by timeout, status or body
-    FAILING_HARD = "refusing"  # nobody listens, or a confirming probe has failed
+    FAILING_HARD = "refusing"  # nobody listens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,8 @@ class ProbeRecord:
         if outcome.passed:
             return self.record(outcome, now)
         self._count(outcome, now)
-        return self._settle(Verdict.FAILING_HARD)
+        hard = outcome.hard or self.verdict is Verdict.FAILING_HARD
+        return self._settle(Verdict.FAILING_HARD if hard else Verdict.FAILING_SOFT)
 
     def next_delay(self, chance: random.Random) -> float:
         """Seconds until the next probe."""
