@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.upload import Upload
 from proxy.failure import Failure
-from proxy.fleet.service import Service
+from proxy.fleet.service import TRIAL, Service
 from proxy.retry.decision import IDEMPOTENT, Again, Progress, by_failure, decide, is_resend, kind_of
 from proxy.wire.head import RequestHead, ResponseHead
 
@@ -127,7 +127,7 @@ class Attempts(ABC):
 
         Called once to begin, when what came of the body with the head has been given already, and again for retries.
         """
-        backend = self.service.take(self.tried)
+        backend = self.service.take(self.tried, self.head.method in TRIAL)
         if backend is None:
             self._give_up(failure)
             return

@@ -102,6 +102,8 @@ class Exchange(Attempts):
             seconds = now - self.tried_at
             first_byte.counts[bisect_left(BOUNDS, seconds)] += 1  # as `observe` does, without the call
             first_byte.total += seconds
+            if response.status >= backend.notable:
+                self.plane.fleet.answered(self.service, backend, response.status, now)
         self.status = response.status
         self.client_stays = response.keeps_client
         self.response_bytes = len(data)

@@ -10,6 +10,7 @@ from typing import Final
 
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Tier
+from proxy.fleet.evidence import Evidence, transition
 from proxy.fleet.interface import Changes, Transition
 from proxy.fleet.routes import RouteTable
 from proxy.fleet.service import Service
@@ -29,14 +30,15 @@ class Fleet:
     """Services by name, the route table, and the calls of FleetInterface.
 
     `on_withdrawn` is called with each backend that takes no more requests, `on_flip` with each transition that the
-    data plane caused; those that a call caused are in its Changes.
+    data plane or time caused; those that a call caused are in its Changes. `on_suspect` is called with the address of
+    each backend that becomes suspect: it is to be probed now, see `confirmed`.
     """
 
     def __init__(self, chance: random.Random, probes: bool = False) -> None:
-        self.probes = probes  # whether somebody calls `probed`: then nobody serves before a probe has passed
         self._random = chance
+        self._probes = probes  # somebody calls `probed`: then no backend serves before a probe has passed
         self._route_specs: tuple[RouteSpec, ...] = ()
-        self._suspected: set[Service] = set()
+        self._unsettled: set[Service] = set()
         self.services: dict[str, Service] = {}
         self.routes: RouteTable[Service] = RouteTable.build((), self.services.__getitem__)
         self.departed: list[tuple[Backend, float]] = []  # and when, in monotonic seconds
@@ -61,6 +63,7 @@ class Fleet:
             for key in list(service.backends):
                 self._remove(service, key, run)
             service.rebuild()
+            self._unsettled.discard(service)
         swapped = bool(dropped or run.new_services or desired.routes != self._route_specs)
         if swapped:
             self._route_specs = desired.routes
@@ -69,29 +72,24 @@ class Fleet:
 
     def observe(self, container: str, lifecycle: Lifecycle, now: float) -> Changes:
         """A container was seen to change: takes effect on all its backends before this returns."""
-
-        def apply(backend: Backend) -> None:
-            backend.lifecycle = lifecycle
-
-        return self._change(lambda backend: backend.key.container == container, apply, lifecycle.value, now)
+        return self._change(
+            lambda backend: backend.key.container == container,
+            lambda evidence, backend: evidence.observe(backend, lifecycle, now),
+        )
 
     def probed(self, key: BackendKey, verdict: Verdict, error: str, now: float) -> Changes:
         """The settled verdict of the probes on an address has flipped; `error` says why when it fails."""
-
-        def apply(backend: Backend) -> None:
-            backend.verdict = verdict
-
-        return self._change(lambda backend: backend.key == key, apply, error or "probe passed", now)
+        return self._change(
+            lambda backend: backend.key == key,
+            lambda evidence, backend: evidence.probe(backend, verdict, error, now),
+        )
 
     def confirmed(self, key: BackendKey, passed: bool, now: float) -> Changes:
         """The probe that a suspicion asked for has ended: it clears the suspicion, or takes the backend down hard."""
-
-        def apply(backend: Backend) -> None:
-            backend.suspect_until = 0.0
-            if not passed:
-                backend.verdict = Verdict.FAILING_HARD
-
-        return self._change(lambda backend: backend.key == key, apply, "confirming probe", now)
+        return self._change(
+            lambda backend: backend.key == key,
+            lambda evidence, backend: evidence.confirm(backend, passed, now),
+        )
 
     def drain(self, backend: str, now: float) -> Changes:
         """The operator takes a backend, by name, out of service; what is in flight there finishes."""
@@ -105,17 +103,24 @@ class Fleet:
 
     def report(self, service: Service, backend: Backend, failure: Failure, now: float) -> None:
         """An attempt failed at a backend."""
-        flipped = service.report(backend, failure, now)
-        if backend.suspect_until:
-            self._suspected.add(service)
-        self._publish(flipped, failure.label)
+        was_suspect = bool(backend.suspect_until)
+        self._publish(service.report(backend, failure, now))
+        if backend.failed_at == now:
+            self._unsettled.add(service)
+        if backend.suspect_until and not was_suspect:
+            self.on_suspect(backend.key)
+
+    def answered(self, service: Service, backend: Backend, status: int, now: float) -> None:
+        """A response came from a backend with a status that it finds `notable`. Count it first."""
+        self._publish(service.answered(backend, status, now))
+        self._unsettled.add(service)
 
     def sweep(self, now: float) -> None:
-        """Let suspicions run out. Called a few times a second."""
-        for service in tuple(self._suspected):
-            self._publish(service.clear_suspicion(now), "not seen failing since")
-            if not any(backend.suspect_until for backend in service.backends.values()):
-                self._suspected.discard(service)
+        """Let time pass for the services in which it changes something. Called a few times a second."""
+        for service in tuple(self._unsettled):
+            self._publish(service.step(now))
+            if service.evidence.is_settled:
+                self._unsettled.discard(service)
 
     # what both read
 
@@ -127,82 +132,73 @@ class Fleet:
     def _reconcile_service(self, spec: ServiceSpec, wanted: list[BackendSpec], run: "_Reconcile") -> None:
         service = self.services.get(spec.name)
         if service is None:
-            service = self.services[spec.name] = Service(spec, self._random)
+            service = self.services[spec.name] = Service(spec, self._random, self._probes)
             run.new_services = True
-        stale = service.spec != spec
-        service.apply(spec)
+        if service.spec != spec:
+            service.apply(spec, run.now)
         keys = {backend_spec.key for backend_spec in wanted}
-        leavers = [key for key in service.backends if key not in keys]
-        for key in leavers:
+        for key in [key for key in service.backends if key not in keys]:
             self._remove(service, key, run)
-        changed = [self._place(service, backend_spec, run) for backend_spec in wanted]
-        if stale or leavers or any(changed):
-            service.rebuild()
+        newcomers = [backend_spec for backend_spec in wanted if backend_spec.key not in service.backends]
+        for backend_spec in wanted:
+            if backend_spec.key in service.backends:
+                self._describe(service, backend_spec, run)
+        self._place(service, newcomers, run)
+        service.refreshed([])
+        self._unsettled.add(service)
 
-    def _place(self, service: Service, spec: BackendSpec, run: "_Reconcile") -> bool:
-        """Add or update one backend; True when its service's policies no longer hold."""
-        backend = service.backends.get(spec.key)
-        if backend is None:
-            backend = service.backends[spec.key] = Backend(spec, run.now)
+    def _place(self, service: Service, specs: list[BackendSpec], run: "_Reconcile") -> None:
+        if not specs:
+            return
+        for spec in specs:
+            backend = service.backends[spec.key] = service.evidence.newcomer(spec, run.now)
             run.joined.append(spec.key)
-            run.transitions.append(_transition(backend, "new", "discovered"))
-            return True
-        old = backend.spec
-        if old == spec and backend.lifecycle is spec.lifecycle:
-            return False
-        before = backend.state
-        backend.spec, backend.weight, backend.lifecycle = spec, spec.weight, spec.lifecycle
-        flipped = backend.judge(run.now)
-        if flipped:
-            run.transitions.append(_transition(backend, before, "discovery"))
-            self._withdraw(backend)
-        return flipped or old.weight != spec.weight or old.backup != spec.backup
+            run.transitions.append(transition(backend, "new", "discovered"))
+        run.transitions += service.evidence.welcome([service.backends[spec.key] for spec in specs], run.now)
+
+    def _describe(self, service: Service, spec: BackendSpec, run: "_Reconcile") -> None:
+        backend = service.backends[spec.key]
+        if backend.spec == spec and backend.lifecycle is spec.lifecycle:
+            return
+        was = backend.tier
+        run.transitions += service.evidence.describe(backend, spec, run.now)
+        self._withdraw(backend, was)
 
     def _remove(self, service: Service, key: BackendKey, run: "_Reconcile") -> None:
         backend = service.backends.pop(key)
-        before = backend.state
-        backend.lifecycle = Lifecycle.GONE
         backend.policy = None
-        backend.judge(run.now)
         run.left.append(key)
-        run.transitions.append(_transition(backend, before, "left"))
+        run.transitions += service.evidence.lose(backend, run.now)
         self.departed.append((backend, run.now))
-        self._withdraw(backend)
+        self.on_withdrawn(backend)
 
     def _change(
-        self, concerns: Callable[[Backend], bool], apply: Callable[[Backend], None], reason: str, now: float
+        self, concerns: Callable[[Backend], bool], apply: Callable[[Evidence, Backend], list[Transition]]
     ) -> Changes:
-        transitions = []
+        transitions: list[Transition] = []
         for service in self.services.values():
-            flipped = False
             for backend in service.backends.values():
-                if not concerns(backend):
-                    continue
-                before = backend.state
-                apply(backend)
-                if backend.judge(now):
-                    flipped = True
-                    transitions.append(_transition(backend, before, reason))
-                    self._withdraw(backend)
-            if flipped:
-                service.rebuild()
+                if concerns(backend):
+                    was = backend.tier
+                    transitions += apply(service.evidence, backend)
+                    self._withdraw(backend, was)
+                    self._unsettled.add(service)
+            service.refreshed([])
         return self._conclude(Changes(transitions=tuple(transitions)))
 
     def _set_drained(self, name: str, drained: bool, now: float) -> Changes:
-        def apply(backend: Backend) -> None:
-            backend.drained = drained
+        return self._change(
+            lambda backend: backend.name == name, lambda evidence, backend: evidence.drain(backend, drained, now)
+        )
 
-        return self._change(lambda backend: backend.name == name, apply, "operator", now)
-
-    def _withdraw(self, backend: Backend) -> None:
-        if backend.tier is Tier.NEVER:
+    def _withdraw(self, backend: Backend, was: Tier) -> None:
+        if backend.tier is Tier.NEVER and was is not Tier.NEVER:
             self.on_withdrawn(backend)
 
-    def _publish(self, flipped: Iterable[Backend], reason: str) -> None:
-        for backend in flipped:
+    def _publish(self, transitions: Iterable[Transition]) -> None:
+        for each in transitions:
             self.version += 1
-            before = "available" if backend.unavailable is not None else "suspect"
-            self.on_flip(_transition(backend, before, reason))
+            self.on_flip(each)
 
     def _forget_departed(self, now: float) -> None:
         self.departed = [(backend, left) for backend, left in self.departed if now - left < KEEP_DEPARTED]
@@ -235,9 +231,3 @@ class _Reconcile:
             transitions=tuple(self.transitions),
             routes_swapped=swapped,
         )
-
-
-def _transition(backend: Backend, before: str, reason: str) -> Transition:
-    return Transition(
-        service=backend.spec.service, backend=backend.name, before=before, after=backend.state, reason=reason
-    )

@@ -1,27 +1,36 @@
 """One service as it lives: its backends, and which of them takes the next request."""
 
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final
 
 from proxy.balancing.policy import Policy, build
-from proxy.failure import Blame, Failure, Sent
-from proxy.fleet.backend import Backend, Tier
+from proxy.failure import Failure
+from proxy.fleet.backend import Backend, Tier, Unavailable
+from proxy.fleet.evidence import Evidence
+from proxy.fleet.interface import Transition
+from proxy.fleet.last_resort import LastResort
 from proxy.fleet.statistics import ServiceStatistics
+from proxy.health.slow_start import STEPS, weight
 from proxy.spec.service import BackendKey, ServiceSpec
 
-SUSPICION: Final = 1.0  # seconds for which a backend that failed to take a connection is asked last
-_SERVING_TIERS: Final = (Tier.PRIMARY, Tier.BACKUP, Tier.SUSPECT, Tier.UNHEALTHY)
+TRIAL: Final = frozenset((b"GET", b"HEAD"))  # methods of requests that may be one
+_WILLING: Final = (Tier.PRIMARY, Tier.BACKUP)
+_LAST_RESORTS: Final = (Tier.SUSPECT, Tier.UNHEALTHY)
 
 
 class Service:
     """The living side of a ServiceSpec. Policies are built anew when a verdict flips, and asked per request."""
 
     __slots__ = (
+        "_is_plain",
+        "_on_trial",
         "_policies",
         "_random",
+        "_warming",
         "backends",
         "body_limit",
+        "evidence",
         "has_request_rules",
         "idle_timeout",
         "most_tries",
@@ -31,54 +40,62 @@ class Service:
         "strips_prefix",
     )
 
-    def __init__(self, spec: ServiceSpec, chance: random.Random) -> None:
+    def __init__(self, spec: ServiceSpec, chance: random.Random, is_probed: bool = False) -> None:
         self._random = chance
         self._policies: tuple[Policy[Backend], ...] = ()
+        self._on_trial: tuple[Backend, ...] = ()
+        self._warming: tuple[Backend, ...] = ()
+        self._is_plain = True  # nobody is on trial or warms up: to ask the policies is all
         self.backends: dict[BackendKey, Backend] = {}
+        self.evidence = Evidence(spec, self.backends, chance, is_probed)
         self.statistics = ServiceStatistics()
-        self.apply(spec)
+        self._take_over(spec)
 
     # called by the fleet
 
-    def apply(self, spec: ServiceSpec) -> None:
+    def apply(self, spec: ServiceSpec, now: float) -> None:
         """Take over a changed spec; live state stays."""
-        self.spec = spec
-        self.most_tries = spec.retry.attempts
-        self.response_timeout = spec.timeout.response
-        self.idle_timeout = spec.timeout.idle
-        self.body_limit = spec.limit.body
-        self.strips_prefix = spec.strip_prefix
-        self.has_request_rules = spec.limit.body is not None or spec.strip_prefix
+        self._take_over(spec)
+        self.evidence.apply(spec, now)
 
     def rebuild(self) -> None:
         """Build the policies from the verdicts as they are now: once per flip, never per request."""
-        policies = []
-        for backend in self.backends.values():
+        backends = tuple(self.backends.values())
+        self._on_trial = tuple(each for each in backends if each.unavailable is Unavailable.ON_TRIAL)
+        self._warming = tuple(each for each in backends if each.is_warming)
+        self._is_plain = not self._on_trial and not self._warming
+        for backend in backends:
             backend.policy = None
             backend.keep_alive = self.spec.timeout.keep_alive
-        for tier in _SERVING_TIERS:
-            members = [backend for backend in self.backends.values() if backend.tier is tier]
-            if members:
-                policy = build(self.spec.policy, members, self._random)
-                policies.append(policy)
-                for backend in members:
-                    backend.policy = policy if policy.watches_load else None
-        self._policies = tuple(policies)
+            backend.weight = backend.spec.weight
+            if self._warming:
+                backend.weight = (
+                    weight(backend.weight, backend.warmth) if backend.is_warming else backend.weight * STEPS
+                )
+        willing = [self._policy(members) for members in self._tiers(_WILLING)]
+        self._policies = (*willing, *(LastResort(members, self._random) for members in self._tiers(_LAST_RESORTS)))
+        self.evidence.count()
 
-    def clear_suspicion(self, now: float) -> list[Backend]:
-        """Those whose suspicion has run out; the policies are built anew when there are any."""
-        cleared = [backend for backend in self.backends.values() if 0.0 < backend.suspect_until <= now]
-        for backend in cleared:
-            backend.suspect_until = 0.0
-        return self._flip(cleared, now)
+    def step(self, now: float) -> list[Transition]:
+        """Let time pass: suspicions run out, circuits cool, newcomers warm up. Called until `evidence.is_settled`."""
+        return self.refreshed(self.evidence.step(now))
+
+    def refreshed(self, transitions: list[Transition]) -> list[Transition]:
+        """The transitions, once the policies follow them."""
+        if self.evidence.is_stale:
+            self.rebuild()
+        return transitions
 
     # called by the data plane, per request
 
-    def take(self, tried: Collection[Backend]) -> Backend | None:
+    def take(self, tried: Collection[Backend], trial_ok: bool = False) -> Backend | None:
         """Pick a backend that is not in `tried`, of the first tier that has one, and start a request there.
 
-        None when nobody is left. Whoever takes gives back by `release`.
+        None when nobody is left. Whoever takes gives back by `release`. `trial_ok`: the request may be the trial of a
+        backend that needs one, so that it is worth sending elsewhere when it fails: a GET or HEAD.
         """
+        if not self._is_plain:
+            return self._take_with_care(tried, trial_ok)
         for policy in self._policies:
             backend = policy.pick(tried)
             if backend is not None:
@@ -103,19 +120,55 @@ class Service:
         if policy is not None:
             policy.released(backend)
 
-    def report(self, backend: Backend, failure: Failure, now: float) -> list[Backend]:
-        """A request failed there; returns the backends whose verdict flipped by it."""
+    def report(self, backend: Backend, failure: Failure, now: float) -> list[Transition]:
+        """A request failed there; returns the transitions that came of it."""
         backend.statistics.count_failure(failure)
-        if failure.blame is not Blame.BACKEND or failure.sent is not Sent.NOTHING:
-            return []
-        backend.suspect_until = now + SUSPICION
-        return self._flip((backend,), now)
+        if self.backends.get(backend.key) is not backend:
+            return []  # it has left
+        return self.refreshed(self.evidence.report(backend, failure, now))
 
-    def _flip(self, backends: Iterable[Backend], now: float) -> list[Backend]:
-        flipped = [backend for backend in backends if backend.judge(now)]
-        if flipped:
-            self.rebuild()
-        return flipped
+    def answered(self, backend: Backend, status: int, now: float) -> list[Transition]:
+        """A response came from there with a status that is `notable`, and has been counted."""
+        if self.backends.get(backend.key) is not backend:
+            return []
+        return self.refreshed(self.evidence.answered(backend, status, now))
+
+    def _take_with_care(self, tried: Collection[Backend], trial_ok: bool) -> Backend | None:
+        """Some are on trial or warm up. A trial is a first attempt, so that another is left to send it to."""
+        if trial_ok and not tried:
+            for backend in self._on_trial:
+                if backend.circuit.may_try:
+                    backend.circuit.begin_trial()
+                    self.take_again(backend)
+                    return backend
+        full = [backend for backend in self._warming if backend.in_flight >= backend.most_in_flight]
+        for policy in self._policies:
+            # Rather one that is warming up and has enough than one of the next tier.
+            backend_or_none = (policy.pick((*tried, *full)) if full else None) or policy.pick(tried)
+            if backend_or_none is not None:
+                self.take_again(backend_or_none)
+                return backend_or_none
+        return None
+
+    def _take_over(self, spec: ServiceSpec) -> None:
+        self.spec = spec
+        self.most_tries = spec.retry.attempts
+        self.response_timeout = spec.timeout.response
+        self.idle_timeout = spec.timeout.idle
+        self.body_limit = spec.limit.body
+        self.strips_prefix = spec.strip_prefix
+        self.has_request_rules = spec.limit.body is not None or spec.strip_prefix
+
+    def _tiers(self, tiers: tuple[Tier, ...]) -> list[list[Backend]]:
+        """The backends of each of these tiers that has any."""
+        by_tier = [[each for each in self.backends.values() if each.tier is tier] for tier in tiers]
+        return [members for members in by_tier if members]
+
+    def _policy(self, members: list[Backend]) -> Policy[Backend]:
+        policy = build(self.spec.policy, members, self._random)
+        for backend in members:
+            backend.policy = policy if policy.watches_load else None
+        return policy
 
     def __repr__(self) -> str:
         available = sum(backend.unavailable is None for backend in self.backends.values())

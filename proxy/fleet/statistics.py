@@ -74,6 +74,11 @@ class BackendStatistics:
         """One attempt has failed."""
         self.failures[failure] = self.failures.get(failure, 0) + 1
 
+    @property
+    def successes(self) -> int:
+        """Responses that are not held against the backend: 2xx, 3xx and 4xx."""
+        return sum(self.responses[2:5])
+
 
 class PlaneStatistics:
     """What a data plane saw beside services: requests that reached none."""

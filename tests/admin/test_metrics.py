@@ -244,7 +244,7 @@ def test_of_two_backends_with_one_name_the_available_one_speaks(scene: Scene, sc
     scene.reconcile(backend_spec("web-1", container="a"), backend_spec("web-1", container="b"))
     scene.fleet.observe("b", Lifecycle.PAUSED, scene.now)
     assert scrape("seawall_backend_available", **one) == 1
-    scene.fleet.observe("a", Lifecycle.UNHEALTHY, scene.now)
+    scene.fleet.observe("a", Lifecycle.PENDING, scene.now)
     assert scrape("seawall_backend_available", **one) == 0
     assert scrape("seawall_backend_unavailable", **one, reason="paused") == 1
 

@@ -21,7 +21,9 @@ from proxy.errors import ConfigurationError
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend
 from proxy.fleet.statistics import BOUNDS
-from proxy.spec.service import BackendKey, BackendSpec
+from proxy.health.circuit import Circuit
+from proxy.health.window import Window
+from proxy.spec.service import BackendKey, BackendSpec, CircuitSpec
 from tests.cli.seawall import Seawall, end, start
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
@@ -51,7 +53,8 @@ def test_quantile(counts: dict[float, int], share: float, expected: float | None
 
 def test_figures_are_of_the_time_since_the_last() -> None:
     key = BackendKey(container="http://127.0.0.1:1", host="127.0.0.1", port=1)
-    backend = Backend(BackendSpec(key=key, name="127.0.0.1:1", service="demo"), 0.0)
+    circuit = Circuit(CircuitSpec(), Window(10.0), 0.0)
+    backend = Backend(BackendSpec(key=key, name="127.0.0.1:1", service="demo"), circuit, 0.0)
     taker = FigureTaker({1: "flaky"})
     backend.statistics.responses[2] = 3
     backend.statistics.first_byte.observe(0.002)
