@@ -17,10 +17,11 @@ from rich.table import Table
 from proxy.admin.events import EventLog
 from proxy.admin.figures import FigureTaker
 from proxy.admin.metrics import render
-from proxy.admin.views import DiscoveryFigures, Readiness, Views
+from proxy.admin.views import DiscoveryFigures, ProbeView, Readiness, Views
 from proxy.failure import Failure
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.statistics import Histogram, PlaneStatistics
+from proxy.health.verdict import Verdict
 from proxy.spec.config import Resolved
 from proxy.spec.desired import Desired
 from proxy.spec.proxy import ProxySpec
@@ -55,6 +56,10 @@ def fleet_of(count: int) -> Fleet:
 
 
 def views_of(fleet: Fleet) -> Views:
+    durations = Histogram()
+    for exponent in range(12):
+        durations.observe(2.0**-exponent)
+    probed = ProbeView(verdict=Verdict.PASSING, last_error="", passed=durations, failed=Histogram())
     discovery = DiscoveryFigures(connected=True, reconciles=1, reconnects=0, event_lag=Histogram())
     return Views(
         fleet=fleet,
@@ -66,6 +71,7 @@ def views_of(fleet: Fleet) -> Views:
         discovery=lambda: discovery,
         configuration=lambda: Resolved(spec=ProxySpec(), origins={}),
         announce=lambda _: None,
+        probe=lambda _: probed,
         events=EventLog(),
     )
 

@@ -16,7 +16,7 @@ import structlog
 
 from proxy.admin.events import EventLog
 from proxy.admin.server import AdminServer
-from proxy.admin.views import Condition, Connections, DiscoveryFigures, Readiness, Views
+from proxy.admin.views import Condition, Connections, DiscoveryFigures, ProbeView, Readiness, Views
 from proxy.control.discovery.docker import DockerSource
 from proxy.control.discovery.docker_api import DockerEngine
 from proxy.control.discovery.own_container import possible_own_ids
@@ -33,6 +33,7 @@ from proxy.fleet.statistics import Histogram
 from proxy.problem import Problem
 from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
+from proxy.spec.service import BackendKey
 from proxy.wire.codec import IMPLEMENTATION
 
 RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
@@ -213,7 +214,20 @@ class App:
             discovery=self._discovery,
             configuration=lambda: resolved,
             announce=self._announce,
+            probe=self._probe,
             events=self.events,
+        )
+
+    def _probe(self, key: BackendKey) -> ProbeView | None:
+        subject = self.prober.subject(key)
+        if subject is None:
+            return None
+        record, statistics = subject.record, subject.statistics
+        return ProbeView(
+            verdict=record.verdict,
+            last_error=record.last_error,
+            passed=statistics.passed,
+            failed=statistics.failed,
         )
 
     def _connections(self) -> Connections:

@@ -83,11 +83,13 @@ class Api:
     def _services(self) -> Document:
         now = self._views.clock()
         services = self._views.fleet.services.values()
-        return {"services": [documents.service_document(service, now) for service in services]}
+        probe = self._views.probe
+        return {"services": [documents.service_document(service, now, probe) for service in services]}
 
     def _backends(self) -> Document:
         now = self._views.clock()
-        return {"backends": [documents.backend_document(backend, now) for backend in self._views.fleet.backends()]}
+        backends = self._views.fleet.backends()
+        return {"backends": [documents.backend_document(backend, now, self._views.probe) for backend in backends]}
 
     def _containers(self) -> Document:
         return documents.containers_document(self._views.containers(), self._views.problems())
@@ -125,7 +127,7 @@ class Api:
         now = self._views.clock()
         if change is not None:
             self._views.announce(change(name, now))
-        return web.json_response(documents.drain_document(name, backends, now))
+        return web.json_response(documents.drain_document(name, backends, now, self._views.probe))
 
     def _named(self, name: str) -> list[Backend]:
         return [backend for backend in self._views.fleet.backends() if backend.name == name]

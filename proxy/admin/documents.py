@@ -5,13 +5,13 @@ out: what is not there is null or empty.
 """
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from proxy import __version__
 from proxy.admin.settings import settings_document
-from proxy.admin.views import Condition, Readiness
+from proxy.admin.views import Condition, ProbeView, Readiness
 from proxy.admin.words import REASONS, status_class, url
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend
@@ -21,9 +21,11 @@ from proxy.fleet.service import Service
 from proxy.problem import Problem
 from proxy.spec.config import Resolved
 from proxy.spec.container import Claim, ContainerReport
+from proxy.spec.service import BackendKey
 from proxy.wire.codec import IMPLEMENTATION
 
 Document: TypeAlias = dict[str, Any]
+ProbeOf: TypeAlias = Callable[[BackendKey], ProbeView | None]
 
 
 def readiness_document(readiness: Readiness) -> Document:
@@ -39,7 +41,7 @@ def readiness_document(readiness: Readiness) -> Document:
     return document
 
 
-def service_document(service: Service, now: float) -> Document:
+def service_document(service: Service, now: float, probe_of: ProbeOf) -> Document:
     """A service. `requests` counts those that ended by the status the client got, `retries` by failure."""
     statistics = service.statistics
     by_status: dict[str, int] = {}
@@ -50,7 +52,7 @@ def service_document(service: Service, now: float) -> Document:
         "name": service.spec.name,
         "policy": service.spec.policy.value,
         "available": sum(backend.unavailable is None for backend in backends),
-        "backends": [backend_document(backend, now) for backend in backends],
+        "backends": [backend_document(backend, now, probe_of) for backend in backends],
         "requests": by_status,
         "retries": _by_label(statistics.retries),
         "request_bytes": statistics.request_bytes,
@@ -58,7 +60,7 @@ def service_document(service: Service, now: float) -> Document:
     }
 
 
-def backend_document(backend: Backend, now: float) -> Document:
+def backend_document(backend: Backend, now: float, probe_of: ProbeOf) -> Document:
     """A backend. `requests` counts answers it began by class of status, `failures` attempts that failed by failure.
 
     `state` is `available` or `unavailable`, then `reason` says why, as in the metric `seawall_backend_unavailable`.
@@ -79,16 +81,29 @@ def backend_document(backend: Backend, now: float) -> Document:
         "backup": spec.backup,
         "requests": {status_class(index): count for index, count in enumerate(statistics.responses) if count},
         "failures": _by_label(statistics.failures),
+        "probe": _probe_document(probe_of(spec.key)),
     }
 
 
-def drain_document(name: str, backends: Sequence[Backend], now: float) -> Document:
+def _probe_document(probe: ProbeView | None) -> Document | None:
+    """`error` is that of the last probe; null when it passed, or when there was none yet."""
+    if probe is None:
+        return None
+    return {
+        "verdict": probe.verdict.value,
+        "error": probe.last_error or None,
+        "passed": probe.passed.count,
+        "failed": probe.failed.count,
+    }
+
+
+def drain_document(name: str, backends: Sequence[Backend], now: float, probe_of: ProbeOf) -> Document:
     """What a drain or undrain led to, for the backends of this name in whichever services."""
     return {
         "backend": name,
         "drained": all(backend.drained for backend in backends),
         "in_flight": sum(backend.in_flight for backend in backends),
-        "backends": [backend_document(backend, now) for backend in backends],
+        "backends": [backend_document(backend, now, probe_of) for backend in backends],
     }
 
 

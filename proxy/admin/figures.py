@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from proxy.admin.ledger import Ledger, total_of_backends, total_of_services
+from proxy.admin.ledger import BackendHistory, Ledger, total_of_histories, total_of_services
 from proxy.admin.views import Connections, Views
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.fleet import KEEP_DEPARTED, Fleet
-from proxy.fleet.statistics import BackendStatistics, Histogram, ServiceStatistics
+from proxy.fleet.statistics import Histogram, ServiceStatistics
 from proxy.spec.container import Decision
 
 _GONE: Final = (0, Unavailable.GONE)  # in flight, unavailable: how the backends of a series stand that has none
@@ -42,6 +42,8 @@ class BackendFigures(NamedTuple):
     responses: tuple[int, ...]
     first_byte: Durations
     failures: Mapping[Failure, int]
+    passed_probes: Durations
+    failed_probes: Durations
     in_flight: int
     unavailable: Unavailable | None
 
@@ -69,7 +71,8 @@ class FigureTaker:
     def __init__(self, views: Views) -> None:
         self._views = views
         self._services: Ledger[str, ServiceStatistics] = Ledger(total_of_services)
-        self._backends: Ledger[tuple[str, str], BackendStatistics] = Ledger(total_of_backends)
+        self._backends: Ledger[tuple[str, str], BackendHistory] = Ledger(total_of_histories)
+        self._histories: dict[Backend, BackendHistory] = {}
 
     def take(self) -> Figures:
         """The figures of now. Nothing in them changes any more."""
@@ -110,20 +113,37 @@ class FigureTaker:
 
     def _take_backends(self, now: float) -> tuple[BackendFigures, ...]:
         fleet = self._views.fleet
-        present = {backend.statistics: _key(backend) for backend in fleet.backends()}
-        departed = {backend.statistics: (_key(backend), when) for backend, when in fleet.departed}
+        histories = self._write_histories()
+        present = {histories[backend]: _key(backend) for backend in fleet.backends()}
+        departed = {histories[backend]: (_key(backend), when) for backend, when in fleet.departed}
         standings = _standings(fleet, now)
         return tuple(
             BackendFigures(
                 key[0],
                 key[1],
-                tuple(statistics.responses),
-                _durations(statistics.first_byte),
-                dict(statistics.failures),
+                tuple(history.statistics.responses),
+                _durations(history.statistics.first_byte),
+                dict(history.statistics.failures),
+                _durations(history.passed_probes),
+                _durations(history.failed_probes),
                 *standings.get(key, _GONE),
             )
-            for key, statistics in self._backends.settle(present, departed, now).items()
+            for key, history in self._backends.settle(present, departed, now).items()
         )
+
+    def _write_histories(self) -> dict[Backend, BackendHistory]:
+        """Those of every backend that is here or left lately; what the prober counted of one that left is kept."""
+        fleet, probe, known = self._views.fleet, self._views.probe, self._histories
+        histories = {}
+        for backend in fleet.backends():
+            history = histories[backend] = known.get(backend) or BackendHistory(backend.statistics)
+            view = probe(backend.key)
+            if view is not None:
+                history.passed_probes, history.failed_probes = view.passed, view.failed
+        for backend, _ in fleet.departed:
+            histories[backend] = known.get(backend) or BackendHistory(backend.statistics)
+        self._histories = histories
+        return histories
 
 
 def _key(backend: Backend) -> tuple[str, str]:

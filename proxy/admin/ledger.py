@@ -76,6 +76,26 @@ def total_of_backends(parts: Sequence[BackendStatistics]) -> BackendStatistics:
     return total
 
 
+class BackendHistory:
+    """Everything that is counted of one backend, whoever counts it: the data plane, the prober."""
+
+    __slots__ = ("failed_probes", "passed_probes", "statistics")
+
+    def __init__(self, statistics: BackendStatistics) -> None:
+        self.statistics = statistics
+        self.passed_probes = Histogram()
+        self.failed_probes = Histogram()
+
+
+def total_of_histories(parts: Sequence[BackendHistory]) -> BackendHistory:
+    """A new history that is the sum of these."""
+    total = BackendHistory(total_of_backends([part.statistics for part in parts]))
+    for part in parts:
+        _add_durations(total.passed_probes, part.passed_probes)
+        _add_durations(total.failed_probes, part.failed_probes)
+    return total
+
+
 def total_of_services(parts: Sequence[ServiceStatistics]) -> ServiceStatistics:
     """New statistics that are the sum of these."""
     total = ServiceStatistics()

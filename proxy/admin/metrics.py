@@ -15,7 +15,7 @@ from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from proxy import __version__
-from proxy.admin.figures import Durations, Figures
+from proxy.admin.figures import BackendFigures, Durations, Figures
 from proxy.admin.words import REASONS, status_class
 from proxy.failure import Failure
 from proxy.fleet.statistics import BOUNDS
@@ -146,6 +146,25 @@ def _backend_unavailable(figures: Figures) -> _Series:
             yield (backend.service, backend.name, slug), backend.unavailable is reason
 
 
+def _probes(figures: Figures) -> _Series:
+    for backend, result, durations in _probe_results(figures):
+        yield (backend.service, backend.name, result), sum(durations.counts)
+
+
+def _probe_durations(figures: Figures) -> _Series:
+    for backend, result, durations in _probe_results(figures):
+        if any(durations.counts):
+            yield (backend.service, backend.name, result), durations
+
+
+def _probe_results(figures: Figures) -> Iterator[tuple[BackendFigures, str, Durations]]:
+    """Both results of every backend that was probed at all, so that the first failure is an increase too."""
+    for backend in figures.backends:
+        if any(backend.passed_probes.counts) or any(backend.failed_probes.counts):
+            yield backend, "passed", backend.passed_probes
+            yield backend, "failed", backend.failed_probes
+
+
 def _bad_requests(figures: Figures) -> _Series:
     yield (Failure.NO_ROUTE.label,), figures.unrouted
     for failure, count in figures.bad_requests.items():
@@ -225,6 +244,14 @@ FAMILIES: Final = (
         (*_BACKEND, "reason"),
         "1 at the reason why a backend takes no new requests, 0 at the others.",
         _backend_unavailable,
+    ),
+    Family("probes", "counter", (*_BACKEND, "result"), "Active probes that have ended, by result.", _probes),
+    Family(
+        "probe_duration_seconds",
+        "histogram",
+        (*_BACKEND, "result"),
+        "From the start of an active probe to its result.",
+        _probe_durations,
     ),
     Family(
         "connections",

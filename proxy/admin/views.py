@@ -10,9 +10,11 @@ from proxy.admin.events import EventLog
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes
 from proxy.fleet.statistics import Histogram, PlaneStatistics
+from proxy.health.verdict import Verdict
 from proxy.problem import Problem
 from proxy.spec.config import Resolved
 from proxy.spec.container import ContainerReport
+from proxy.spec.service import BackendKey
 
 Connections: TypeAlias = Mapping[tuple[str, str], int]  # (downstream or upstream, active or idle) → how many
 
@@ -69,10 +71,21 @@ class DiscoveryFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeView:
+    """What the probes of one address came to. `last_error` is empty when the last one passed."""
+
+    verdict: Verdict
+    last_error: str
+    passed: Histogram
+    failed: Histogram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
     """Everything the admin server reads, and whom it tells of what it changed.
 
     `problems` are those that stand in no container's report. `announce` is called with what a drain or undrain changed.
+    `probe` is None for an address that nobody probes.
     """
 
     fleet: Fleet
@@ -84,5 +97,6 @@ class Views:
     discovery: Callable[[], DiscoveryFigures]
     configuration: Callable[[], Resolved]
     announce: Callable[[Changes], None]
+    probe: Callable[[BackendKey], ProbeView | None]
     events: EventLog
     clock: Callable[[], float] = time.monotonic  # the one whose seconds the fleet is given

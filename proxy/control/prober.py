@@ -7,7 +7,7 @@ nobody; at most LIMIT run at once. Who is due when stands in one heap, which one
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from proxy.control.probes.probe import probe
@@ -96,10 +96,9 @@ class Prober:
 
     # what others read
 
-    @property
-    def subjects(self) -> Iterable[Subject]:
-        """Everything that is known."""
-        return self._subjects.values()
+    def subject(self, key: BackendKey) -> Subject | None:
+        """What is known of an address; None when it is not probed by anybody."""
+        return self._subjects.get(key)
 
     # when
 

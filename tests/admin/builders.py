@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.admin.events import EventLog
-from proxy.admin.views import Connections, DiscoveryFigures, Readiness, Views
+from proxy.admin.views import Connections, DiscoveryFigures, ProbeView, Readiness, Views
 from proxy.fleet.backend import Backend
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes
 from proxy.fleet.service import Service
 from proxy.fleet.statistics import Histogram, PlaneStatistics
+from proxy.health.verdict import Verdict
 from proxy.problem import Problem
 from proxy.spec.config import Resolved
 from proxy.spec.container import ContainerReport
@@ -47,6 +48,7 @@ class Scene:
     )
     resolved: Resolved = field(default_factory=lambda: Resolved(spec=ProxySpec(), origins={}))
     announced: list[Changes] = field(default_factory=list)
+    probes: dict[BackendKey, ProbeView] = field(default_factory=dict)
     events: EventLog = field(default_factory=EventLog)
 
     @property
@@ -61,6 +63,7 @@ class Scene:
             discovery=lambda: self.discovery,
             configuration=lambda: self.resolved,
             announce=self.announced.append,
+            probe=self.probes.get,
             events=self.events,
             clock=lambda: self.now,
         )
@@ -70,6 +73,16 @@ class Scene:
         services = tuple(ServiceSpec(name=name) for name in names)
         routes = tuple(route for route in ROUTES if route.service in names)
         self.fleet.reconcile(Desired(services=services, backends=backends, routes=routes), self.now)
+
+    def probe(self, name: str, *seconds: float, error: str = "") -> None:
+        """Probes of a backend have passed in so many seconds each; or failed, with `error`."""
+        key = self.backend(name).key
+        before = self.probes.get(key)
+        passed, failed = (before.passed, before.failed) if before else (Histogram(), Histogram())
+        for each in seconds:
+            (failed if error else passed).observe(each)
+        verdict = Verdict.FAILING_SOFT if error else Verdict.PASSING
+        self.probes[key] = ProbeView(verdict=verdict, last_error=error, passed=passed, failed=failed)
 
     def service(self, name: str = "web") -> Service:
         return self.fleet.services[name]

@@ -73,6 +73,7 @@ def busy(scene: Scene) -> None:
     backend.statistics.first_byte.observe(0.0015)
     Service.take_again(backend)
     scene.fleet.report(service, backend, Failure.REFUSED, scene.now)
+    scene.probe("web-1", 0.002, 0.02)
     scene.plane.unrouted = 4
     scene.plane.count_bad_request(Failure.BAD_HOST)
     scene.connections = {("downstream", "idle"): 5, ("upstream", "active"): 6}
@@ -150,6 +151,32 @@ def test_what_a_backend_counted(scene: Scene, scrape: Scrapes) -> None:
     assert scrape("seawall_backend_duration_seconds_count", **one) == 1
     assert scrape("seawall_backend_failures_total", **one, failure="refused") == 1
     assert scrape("seawall_backend_in_flight", **one) == 1
+
+
+def test_what_the_prober_counted(scene: Scene, scrape: Scrapes) -> None:
+    one = {"service": "web", "backend": "web-1"}
+    assert scrape("seawall_probes_total", **one, result="passed") is None
+    scene.probe("web-1", 0.002, 0.02)
+    assert scrape("seawall_probes_total", **one, result="passed") == 2
+    assert scrape("seawall_probes_total", **one, result="failed") == 0
+    assert scrape("seawall_probe_duration_seconds_count", **one, result="failed") is None
+    scene.probe("web-1", 1.0, error="no answer within 1s")
+    assert scrape("seawall_probes_total", **one, result="failed") == 1
+    assert scrape("seawall_probe_duration_seconds_bucket", **one, result="passed", le="0.0025") == 1
+    assert scrape("seawall_probe_duration_seconds_sum", **one, result="failed") == pytest.approx(1.0)
+
+
+def test_probes_of_a_container_recreated_under_its_name_are_added_up(scene: Scene, scrape: Scrapes) -> None:
+    one = {"service": "web", "backend": "web-1"}
+    scene.probe("web-1", 0.002, 0.02)
+    assert scrape("seawall_probes_total", **one, result="passed") == 2
+    scene.probes.clear()
+    scene.reconcile(backend_spec("web-1", container="new"))
+    assert scrape("seawall_probes_total", **one, result="passed") == 2
+    scene.probe("web-1", 0.002)
+    assert scrape("seawall_probes_total", **one, result="passed") == 3
+    scene.now += KEEP_DEPARTED
+    assert scrape("seawall_probes_total", **one, result="passed") == 3
 
 
 def test_what_reached_no_service(scene: Scene, scrape: Scrapes) -> None:

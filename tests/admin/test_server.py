@@ -116,7 +116,18 @@ async def test_backends(scene: Scene, client: ClientSession) -> None:
         "backup": True,
         "requests": {"2xx": 9},
         "failures": {"closed": 1},
+        "probe": None,
     }
+
+
+async def test_probe_of_a_backend_says_what_is_wrong(scene: Scene, client: ClientSession) -> None:
+    scene.probe("web-1", 0.002)
+    scene.probe("web-2", 0.002)
+    scene.probe("web-2", 0.1, 0.2, error="status 503, expected 200-399")
+    async with client.get("/api/v1/backends") as response:
+        well, ill = (await response.json())["backends"]
+    assert well["probe"] == {"verdict": "passing", "error": None, "passed": 1, "failed": 0}
+    assert ill["probe"] == {"verdict": "failing", "error": "status 503, expected 200-399", "passed": 1, "failed": 2}
 
 
 async def test_containers_with_decision_and_problems(scene: Scene, client: ClientSession) -> None:
