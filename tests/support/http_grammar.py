@@ -63,7 +63,8 @@ LINES: Final = (  # that are good by themselves, and mostly together
     b"X-Forwarded-Port: 1", b"Forwarded: for=a", b'forwarded: for="b\\", c"',
     b'Forwarded: for="d', b"X_Forwarded_For: 3.3.3.3", b"Content_Length: 7",
     b"Expect: 100-continue", b"Date: today", b"Set-Cookie: a=b", b"Content-Length: 12", b"Transfer-Encoding: chunked",
-    b"Max-Forwards: 1", b"max-forwards:0", b"Max-Forwards: 10",
+    b"Max-Forwards: 1", b"max-forwards:0", b"Max-Forwards: 10", b"Max-Forwards: 1000000009",
+    b"X-Request-Id: " + b"a" * 129, b"Upgrade: a/",
     b"X-Request-Id: of-theirs", b"x-request-id:", b"X_Request_Id: twin",
     b"User-Agent: a \xc3\xa9 rather long one, as browsers send them",
 )  # fmt: skip

@@ -75,6 +75,7 @@ CLAIMS = {
     "a claim that says nothing": (TRUSTED, [b"Forwarded:", b"Forwarded: \t"], OURS),
     "23 naming it cannot remove it": (TRUSTED, [b"Connection: forwarded", b"Forwarded: for=a"], b"for=a, " + OURS),
     "an escaped quotation mark": (TRUSTED, [b'Forwarded: a="b\\"c"'], b'a="b\\"c", ' + OURS),
+    "a backslash that escapes nothing": (TRUSTED, [b'Forwarded: a=\\"b"'], b'a=\\"b", ' + OURS),
     "28 an open quotation mark would take ours in": (
         TRUSTED,
         [b'Forwarded: for="a', b"Forwarded: for=b"],

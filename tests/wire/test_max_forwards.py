@@ -28,7 +28,8 @@ COUNTED = {
     "leading zeros": (b"007", b"6"),
     "more leading zeros than any number needs": (b"0" * 5000 + b"20", b"19"),
     "the most that is told apart": (b"1000000000", b"999999999"),
-    "more than that": (b"9" * 5000, b"999999999"),
+    "one more than that": (b"1000000001", b"999999999"),
+    "far more than that": (b"9" * 5000, b"999999999"),
 }
 
 
