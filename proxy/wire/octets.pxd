@@ -25,7 +25,7 @@ cdef enum:
     AUTHORITY = 128  # what ends only with the path of absolute-form; whether it is a host is asked later
 
     MOST_FIELDS = 256
-    CAPACITY = 2 * MOST_FIELDS + 64  # spans: a claim and its comma of each line, and ours
+    CAPACITY = 2 * MOST_FIELDS + 96  # spans: a claim and its comma of each line, protocols with theirs, and ours
 
 
 cdef struct Span:

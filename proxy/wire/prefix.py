@@ -17,9 +17,9 @@ def without_prefix(head: RequestHead, prefix: bytes) -> bytes:
     """The head to forward, without `prefix` in its target and with it in X-Forwarded-Prefix.
 
     `prefix` begins with a slash; one at its end means nothing. Dot segments stay as sent: they must not lead out of the
-    prefix, which is for the route to see. A target that is not below it, such as `*`, goes on
-    unchanged and without the field. What a trusted peer said was taken off before comes first in the field, the first
-    of its lines that says something; the codec has dropped what others said.
+    prefix, which is for the route to see. A target that is not below it, such as `*`, goes on unchanged and without the
+    field. What a trusted peer said was taken off before comes first in the field, the first of its lines that says
+    something; the codec has dropped what others said.
     """
     prefix = prefix.rstrip(b"/")
     path, size = head.path, len(prefix)

@@ -71,3 +71,30 @@ def test_70_as_many_spans_as_there_can_be_are_written() -> None:
     head = parse_request(raw, Peer(b"192.0.2.7", rules=Rules(max_fields=256)), 0)
     assert isinstance(head, RequestHead)
     assert head.forward.count(b"\r\nA") == 128
+
+
+def test_70_as_many_claims_as_there_can_be_are_written_with_all_of_ours() -> None:
+    rules = Rules(max_fields=256, request_ids=b"0123456789abcdef", forwarded=True)
+    ours = (b"Host: b", b"Connection: upgrade", b"Upgrade: " + b"a," * 16, b"TE: trailers", b"Max-Forwards: 7")
+    claims = [b"Forwarded: for=c" if index % 2 else b"X-Forwarded-For: c" for index in range(250)]
+    start = b"OPTIONS http://a?b HTTP/1.1"
+    raw = b"\r\n".join((start, *ours, b"Content-Length: 1", *claims, b"", b""))
+    head = parse_request(raw, Peer(b"10.0.0.1", trusted=True, rules=rules), 0)
+    assert isinstance(head, RequestHead)
+    assert head.forward.split(b"\r\n") == [
+        b"OPTIONS /?b HTTP/1.1",
+        b"Host: a",
+        b"Content-Length: 1",
+        b"Connection: upgrade, TE",
+        b"Upgrade: " + b"a, " * 15 + b"a",
+        b"TE: trailers",
+        b"Max-Forwards: 6",
+        b"X-Request-Id: 0123456789abcdef0000000000000000",
+        b"Forwarded: " + b"for=c, " * 125 + b'for=10.0.0.1;host="a";proto=http',
+        b"X-Forwarded-Host: a",
+        b"X-Forwarded-For: " + b"c, " * 125 + b"10.0.0.1",
+        b"X-Forwarded-Proto: http",
+        b"Via: 1.1 seawall",
+        b"",
+        b"",
+    ]
