@@ -70,7 +70,7 @@ def waiter() -> Callable[[], None]:
 
 def reader() -> Callable[[], object]:
     """Find the sticky cookie, the third of a browser's."""
-    head = parse_request(_REQUEST, Peer(b"192.0.2.7"))
+    head = parse_request(_REQUEST, Peer(b"192.0.2.7"), 1)
     assert isinstance(head, RequestHead)
     assert read(head, b"seawall") == b"0123456789abcdef"
     return lambda: read(head, b"seawall")

@@ -269,7 +269,9 @@ async def test_events_of_an_engine_end_in_a_whole_fleet() -> None:
             engine.start(container.name)
     await asyncio.sleep(70)  # whoever was told to stop has not
 
-    assert {backend.name: backend.state for backend in fleet.backends()} == dict.fromkeys("abc", "available")
+    states = {backend.name: backend.state for backend in fleet.backends()}
+    assert states.keys() == set("abc")
+    assert set(states.values()) <= {"available", "on trial"}  # on trial: no request has come since it was unpaused
     assert sum(len(changes.transitions) for changes in announced) > 100
     for task in tasks:
         task.cancel()

@@ -7,13 +7,14 @@ import time
 from proxy.dataplane.plane import ClientSettings, DataPlane
 from proxy.fleet.fleet import Fleet
 from proxy.spec.desired import Desired
+from tests.integration.conftest import LOOPBACK
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import ScriptedBackend
 
 
 async def test_client_that_comes_early_is_answered_by_a_backend() -> None:
     plane = DataPlane(Fleet(random.Random(7)), ClientSettings())
-    await plane.bind([("127.0.0.1", 0)])
+    await plane.bind([LOOPBACK])
     async with ScriptedBackend() as backend, RawClient(plane.addresses[0][1]) as client:
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await asyncio.sleep(0.05)  # enough for an answer, if there were one
@@ -28,6 +29,6 @@ async def test_client_that_comes_early_is_answered_by_a_backend() -> None:
 
 async def test_plane_that_never_served_closes() -> None:
     plane = DataPlane(Fleet(random.Random(7)), ClientSettings())
-    await plane.bind([("127.0.0.1", 0)])
+    await plane.bind([LOOPBACK])
     await plane.close()
     assert plane.addresses == []

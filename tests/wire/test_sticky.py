@@ -21,7 +21,7 @@ LINE = set_cookie(NAME, b"0123456789abcdef", secure=False)
 
 def request(*lines: bytes, target: bytes = b"/") -> RequestHead:
     raw = b"\r\n".join((b"GET " + target + b" HTTP/1.1", b"Host: a", *lines, b"", b""))
-    result = parse_request(raw, Peer(b"192.0.2.7"))
+    result = parse_request(raw, Peer(b"192.0.2.7"), 1)
     assert isinstance(result, RequestHead), result
     return result
 
