@@ -75,6 +75,7 @@ UNREADABLE = {
     "no such day": b"Thu, 31 Nov 1994 08:49:47 GMT",
     "no such hour": b"Sun, 06 Nov 1994 24:49:47 GMT",
     "more after it": b"Sun, 06 Nov 1994 08:49:47 GMT and then",
+    "a whole head of blanks": b"Sun," + b" " * 30_000 + b"!",
     "not ASCII": "Sun, 06 Nov 1994 08:49:47 GMT\u0661".encode(),
     "digits of another script": "\u0661".encode(),
 }
