@@ -76,8 +76,8 @@ class Prober:
             subject = self._subjects.get(key)
             if subject is None:
                 self._subjects[key] = Subject(backends, health, now)
-            elif subject.apply(backends, health, now):
-                self._tell(subject, now)
+            else:
+                subject.apply(backends, health, now)
         if self._unheard is None:
             self._unheard = {key for key, subject in self._subjects.items() if subject.is_probed}
         if not self._unheard:
@@ -168,9 +168,9 @@ class Prober:
         now = self._clock()
         flipped = outcome is not None and record.confirm(outcome, now)
         passed = outcome is None or outcome.passed  # when we could not ask, nothing is held against it
-        self._fleet.confirmed(subject.key, passed, now)
         if outcome is not None:
-            self._learn(subject, outcome, flipped, now)
+            self._learn(subject, outcome, flipped, now)  # first, since it says what is wrong
+        self._fleet.confirmed(subject.key, passed, now)
         if flipped and subject.is_probed and not subject.is_probing:
             self._plan(subject, now + record.next_delay(self._chance))
 
@@ -179,11 +179,7 @@ class Prober:
         subject.statistics.count(outcome)
         self._on_heard(subject.key)
         if flipped:
-            self._tell(subject, now)
-
-    def _tell(self, subject: Subject, now: float) -> None:
-        record = subject.record
-        self._fleet.probed(subject.key, record.verdict, record.last_error, now)
+            self._fleet.probed(subject.key, subject.record.verdict, outcome.error, now)
 
     def _is_of_use(self, subject: Subject) -> bool:
         """Whether what was asked is still of interest: much can have happened since."""

@@ -51,3 +51,15 @@ async def test_process_without_backends_waits_for_nothing() -> None:
     async with SeawallProcess(*PROBED) as seawall:
         assert (await get(seawall.url))[0] == 404
         assert not any("probe" in line["event"] for line in seawall.log)
+
+
+async def test_backend_that_stops_listening_is_out_and_back_again_by_its_probes() -> None:
+    async with ScriptedBackend(name="other") as other, ScriptedBackend() as backend:
+        name = f"127.0.0.1:{backend.port}"
+        async with SeawallProcess(*PROBED, *static(other, backend)) as seawall:
+            await backend.stop_listening()
+            gone = await seawall.logged("backend", within=10, backend=name, before="available")
+            assert "connection refused" in gone["reason"]
+            assert await get(seawall.url) == (200, "ok")
+            await backend.__aenter__()
+            await seawall.logged("backend", within=15, backend=name, after="available", before=gone["after"])

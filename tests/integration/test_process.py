@@ -262,9 +262,9 @@ async def test_no_engine_at_start_serves_static_backends_and_says_so() -> None:
 
 async def test_access_log_says_why_a_502_is_a_502() -> None:
     async with ScriptedBackend() as backend, SeawallProcess(*static(backend), "--access-log", "json") as seawall:
-        await backend.stop_listening()  # it passed its first probe
         async with RawClient(seawall.port) as client:
             assert (await client.get("/a?b", "X: \x01")).status == 400
+        await backend.stop_listening()
         async with RawClient(seawall.port) as client:
             assert (await client.get("/a?b")).status == 502
         assert seawall.process.stdout is not None

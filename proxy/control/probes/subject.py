@@ -40,17 +40,15 @@ class Subject:
         self.is_probing = False
         self.is_confirming = False
 
-    def apply(self, backends: Sequence[BackendSpec], health: HealthSpec, now: float) -> bool:
-        """Take over what is described now. True when the container was started anew: then nothing is known of it."""
-        restarted = backends[0].started != self.backends[0].started
-        if restarted:
+    def apply(self, backends: Sequence[BackendSpec], health: HealthSpec, now: float) -> None:
+        """Take over what is described now; of a container that was started anew nothing is known, as in the fleet."""
+        if backends[0].started != self.backends[0].started:
             self.record = ProbeRecord(health, now)
         elif health != self.health:
             self.record = self.record.with_spec(health)
         self.backends = tuple(backends)
         self.health = health
         self.question = question_of(backends[0], health)
-        return restarted
 
     @property
     def key(self) -> BackendKey:
