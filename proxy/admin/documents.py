@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from proxy import __version__
 from proxy.admin.settings import settings_document
 from proxy.admin.views import Condition, ProbeView, Readiness
-from proxy.admin.words import REASONS, status_class, url
+from proxy.admin.words import CIRCUIT_STATES, REASONS, status_class, url
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend
 from proxy.fleet.fleet import Fleet
@@ -81,6 +81,10 @@ def backend_document(backend: Backend, now: float, probe_of: ProbeOf) -> Documen
         "backup": spec.backup,
         "requests": {status_class(index): count for index, count in enumerate(statistics.responses) if count},
         "failures": _by_label(statistics.failures),
+        "circuit": {
+            "state": CIRCUIT_STATES[backend.circuit.state],
+            "opened": {cause.value: count for cause, count in backend.circuit.opened.items()},
+        },
         "probe": _probe_document(probe_of(spec.key)),
     }
 

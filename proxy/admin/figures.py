@@ -11,9 +11,8 @@ from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.fleet import KEEP_DEPARTED, Fleet
 from proxy.fleet.statistics import Histogram, ServiceStatistics
+from proxy.health.circuit import Cause, State
 from proxy.spec.container import Decision
-
-_GONE: Final = (0, Unavailable.GONE)  # in flight, unavailable: how the backends of a series stand that has none
 
 
 class Durations(NamedTuple):
@@ -34,8 +33,19 @@ class ServiceFigures(NamedTuple):
     retries: Mapping[Failure, int]
 
 
+class Standing(NamedTuple):
+    """How the backends of one series stand together; `unavailable` None when one of them is available."""
+
+    in_flight: int
+    unavailable: Unavailable | None
+    circuit: State  # of that one, else of any
+
+
+_GONE: Final = Standing(0, Unavailable.GONE, State.CLOSED)  # of a series that has nobody
+
+
 class BackendFigures(NamedTuple):
-    """One series of backends; `unavailable` None when one of them is available."""
+    """One series of backends."""
 
     service: str
     name: str
@@ -44,8 +54,8 @@ class BackendFigures(NamedTuple):
     failures: Mapping[Failure, int]
     passed_probes: Durations
     failed_probes: Durations
-    in_flight: int
-    unavailable: Unavailable | None
+    opened: Mapping[Cause, int]
+    standing: "Standing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +136,8 @@ class FigureTaker:
                 dict(history.statistics.failures),
                 _durations(history.passed_probes),
                 _durations(history.failed_probes),
-                *standings.get(key, _GONE),
+                dict(history.opened),
+                standings.get(key, _GONE),
             )
             for key, history in self._backends.settle(present, departed, now).items()
         )
@@ -137,6 +148,7 @@ class FigureTaker:
         histories = {}
         for backend in fleet.backends():
             history = histories[backend] = known.get(backend) or BackendHistory(backend.statistics)
+            history.opened = backend.circuit.opened
             view = probe(backend.key)
             if view is not None:
                 history.passed_probes, history.failed_probes = view.passed, view.failed
@@ -150,20 +162,23 @@ def _key(backend: Backend) -> tuple[str, str]:
     return backend.spec.service, backend.spec.name
 
 
-def _standings(fleet: Fleet, now: float) -> dict[tuple[str, str], tuple[int, Unavailable | None]]:
+def _standings(fleet: Fleet, now: float) -> dict[tuple[str, str], Standing]:
     """What is in flight at the backends of each series, and how they stand together.
 
     Those that are here speak for those that left, and an available one for all.
     """
-    standings: dict[tuple[str, str], tuple[int, Unavailable | None]] = {}
+    standings: dict[tuple[str, str], Standing] = {}
     for backend, when in fleet.departed:
         if now - when < KEEP_DEPARTED:
-            in_flight, _ = standings.get(_key(backend), _GONE)
-            standings[_key(backend)] = backend.in_flight + in_flight, Unavailable.GONE
+            in_flight = standings.get(_key(backend), _GONE).in_flight
+            standings[_key(backend)] = _GONE._replace(in_flight=backend.in_flight + in_flight)
     for backend in fleet.backends():
-        in_flight, unavailable = standings.get(_key(backend), _GONE)
-        together = backend.unavailable if unavailable is not None else None
-        standings[_key(backend)] = backend.in_flight + in_flight, together
+        before = standings.get(_key(backend), _GONE)
+        in_flight = backend.in_flight + before.in_flight
+        if before.unavailable is None:
+            standings[_key(backend)] = before._replace(in_flight=in_flight)
+        else:
+            standings[_key(backend)] = Standing(in_flight, backend.unavailable, backend.circuit.state)
     return standings
 
 

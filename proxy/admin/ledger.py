@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from proxy.fleet.fleet import KEEP_DEPARTED
 from proxy.fleet.statistics import BackendStatistics, Histogram, ServiceStatistics
+from proxy.health.circuit import Cause
 
 K = TypeVar("K")  # what names a series
 S = TypeVar("S")  # statistics
@@ -77,12 +78,13 @@ def total_of_backends(parts: Sequence[BackendStatistics]) -> BackendStatistics:
 
 
 class BackendHistory:
-    """Everything that is counted of one backend, whoever counts it: the data plane, the prober."""
+    """Everything that is counted of one backend, whoever counts it: the data plane, its circuit, the prober."""
 
-    __slots__ = ("failed_probes", "passed_probes", "statistics")
+    __slots__ = ("failed_probes", "opened", "passed_probes", "statistics")
 
     def __init__(self, statistics: BackendStatistics) -> None:
         self.statistics = statistics
+        self.opened: Mapping[Cause, int] = {}
         self.passed_probes = Histogram()
         self.failed_probes = Histogram()
 
@@ -90,9 +92,12 @@ class BackendHistory:
 def total_of_histories(parts: Sequence[BackendHistory]) -> BackendHistory:
     """A new history that is the sum of these."""
     total = BackendHistory(total_of_backends([part.statistics for part in parts]))
+    opened: dict[Cause, int] = {}
     for part in parts:
+        _add_counts(opened, part.opened)
         _add_durations(total.passed_probes, part.passed_probes)
         _add_durations(total.failed_probes, part.failed_probes)
+    total.opened = opened
     return total
 
 

@@ -19,6 +19,7 @@ from proxy.admin.figures import BackendFigures, Durations, Figures
 from proxy.admin.words import REASONS, status_class
 from proxy.failure import Failure
 from proxy.fleet.statistics import BOUNDS
+from proxy.health.circuit import Cause, State
 from proxy.spec import kinds
 from proxy.spec.container import Decision
 from proxy.wire.codec import IMPLEMENTATION
@@ -26,6 +27,8 @@ from proxy.wire.codec import IMPLEMENTATION
 PREFIX: Final = "seawall_"
 _BOUNDS: Final = (*map(floatToGoString, BOUNDS), "+Inf")
 _USUAL_CLASSES: Final = range(2, 6)  # shown before the first of them comes, so that an increase has a start
+
+_CIRCUIT_STATES: Final = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}  # as observability.md has them
 
 _Labels: TypeAlias = tuple[str, ...]
 _Series: TypeAlias = Iterable[tuple[_Labels, float | Durations]]
@@ -133,17 +136,29 @@ def _backend_failures(figures: Figures) -> _Series:
 
 
 def _backend_in_flight(figures: Figures) -> _Series:
-    return (((backend.service, backend.name), backend.in_flight) for backend in figures.backends)
+    return (((backend.service, backend.name), backend.standing.in_flight) for backend in figures.backends)
 
 
 def _backend_available(figures: Figures) -> _Series:
-    return (((backend.service, backend.name), backend.unavailable is None) for backend in figures.backends)
+    return (((backend.service, backend.name), backend.standing.unavailable is None) for backend in figures.backends)
 
 
 def _backend_unavailable(figures: Figures) -> _Series:
     for backend in figures.backends:
         for reason, slug in REASONS.items():
-            yield (backend.service, backend.name, slug), backend.unavailable is reason
+            yield (backend.service, backend.name, slug), backend.standing.unavailable is reason
+
+
+def _circuit_states(figures: Figures) -> _Series:
+    for backend in figures.backends:
+        yield (backend.service, backend.name), _CIRCUIT_STATES[backend.standing.circuit]
+
+
+def _circuits_opened(figures: Figures) -> _Series:
+    """Every cause, so that the first opening is an increase too."""
+    for backend in figures.backends:
+        for cause in Cause:
+            yield (backend.service, backend.name, cause.value), backend.opened.get(cause, 0)
 
 
 def _probes(figures: Figures) -> _Series:
@@ -244,6 +259,20 @@ FAMILIES: Final = (
         (*_BACKEND, "reason"),
         "1 at the reason why a backend takes no new requests, 0 at the others.",
         _backend_unavailable,
+    ),
+    Family(
+        "circuit_state",
+        "gauge",
+        _BACKEND,
+        "0 while a circuit is closed and lets requests flow, 1 half-open: one on trial, 2 open.",
+        _circuit_states,
+    ),
+    Family(
+        "circuit_opened",
+        "counter",
+        (*_BACKEND, "cause"),
+        "Times that a circuit opened, by what opened it.",
+        _circuits_opened,
     ),
     Family("probes", "counter", (*_BACKEND, "result"), "Active probes that have ended, by result.", _probes),
     Family(

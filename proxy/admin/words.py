@@ -3,10 +3,13 @@
 from typing import Final
 
 from proxy.fleet.backend import Unavailable
+from proxy.health.circuit import State
 from proxy.spec.service import BackendKey
 
 REASONS: Final = {reason: reason.name.lower() for reason in Unavailable}
 """Why a backend takes no new requests, as a slug."""
+
+CIRCUIT_STATES: Final = {State.CLOSED: "closed", State.HALF_OPEN: "half-open", State.OPEN: "open"}
 
 
 def address(host: str, port: int) -> str:

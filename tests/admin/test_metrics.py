@@ -17,6 +17,7 @@ from proxy.failure import Failure
 from proxy.fleet.fleet import KEEP_DEPARTED
 from proxy.fleet.service import Service
 from proxy.fleet.statistics import Histogram
+from proxy.health.circuit import State
 from proxy.problem import Problem
 from proxy.spec import kinds
 from proxy.spec.container import Decision
@@ -151,6 +152,32 @@ def test_what_a_backend_counted(scene: Scene, scrape: Scrapes) -> None:
     assert scrape("seawall_backend_duration_seconds_count", **one) == 1
     assert scrape("seawall_backend_failures_total", **one, failure="refused") == 1
     assert scrape("seawall_backend_in_flight", **one) == 1
+
+
+STATES = {"closed": (State.CLOSED, 0), "half-open": (State.HALF_OPEN, 1), "open": (State.OPEN, 2)}
+
+
+@pytest.mark.parametrize(("state", "value"), STATES.values(), ids=STATES)
+def test_state_of_a_circuit(scene: Scene, scrape: Scrapes, state: State, value: int) -> None:
+    scene.backend("web-1").circuit.state = state
+    assert scrape("seawall_circuit_state", service="web", backend="web-1") == value
+
+
+def test_openings_of_a_circuit_by_cause(scene: Scene, scrape: Scrapes) -> None:
+    one = {"service": "web", "backend": "web-1"}
+    assert scrape("seawall_circuit_opened_total", **one, cause="ratio") == 0
+    service, backend = scene.service(), scene.backend("web-1")
+    for _ in range(3):
+        Service.take_again(backend)
+        scene.fleet.report(service, backend, Failure.CLOSED, scene.now)
+        Service.release(backend)
+    assert scrape("seawall_circuit_state", **one) == 2
+    assert scrape("seawall_circuit_opened_total", **one, cause="gateway-failures") == 1
+    scene.reconcile(backend_spec("web-1", container="new"), backend_spec("web-2"))
+    assert scrape("seawall_circuit_state", **one) == 0
+    assert scrape("seawall_circuit_opened_total", **one, cause="gateway-failures") == 1
+    scene.now += KEEP_DEPARTED
+    assert scrape("seawall_circuit_opened_total", **one, cause="gateway-failures") == 1
 
 
 def test_what_the_prober_counted(scene: Scene, scrape: Scrapes) -> None:

@@ -116,8 +116,19 @@ async def test_backends(scene: Scene, client: ClientSession) -> None:
         "backup": True,
         "requests": {"2xx": 9},
         "failures": {"closed": 1},
+        "circuit": {"state": "closed", "opened": {}},
         "probe": None,
     }
+
+
+async def test_open_circuit_says_why(scene: Scene, client: ClientSession) -> None:
+    service, backend = scene.service(), scene.backend("web-1")
+    for _ in range(3):
+        scene.fleet.report(service, backend, Failure.CLOSED, scene.now)
+    async with client.get("/api/v1/backends/web-1") as response:
+        (shown,) = (await response.json())["backends"]
+    assert shown["circuit"] == {"state": "open", "opened": {"gateway-failures": 1}}
+    assert (shown["state"], shown["reason"]) == ("unavailable", "circuit_open")
 
 
 async def test_probe_of_a_backend_says_what_is_wrong(scene: Scene, client: ClientSession) -> None:
