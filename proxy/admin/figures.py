@@ -10,7 +10,7 @@ from proxy.admin.views import Connections, Views
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.fleet import KEEP_DEPARTED, Fleet
-from proxy.fleet.statistics import Histogram, ServiceStatistics
+from proxy.fleet.statistics import BOUNDS, Histogram, ServiceStatistics
 from proxy.health.circuit import Cause, State
 from proxy.spec.container import Decision
 
@@ -41,6 +41,8 @@ class Standing(NamedTuple):
     circuit: State  # of that one, else of any
 
 
+_NO_DURATIONS: Final = Durations((0,) * (len(BOUNDS) + 1), 0.0)
+_NEVER_OPENED: Final[Mapping[Cause, int]] = {}
 _GONE: Final = Standing(0, Unavailable.GONE, State.CLOSED)  # of a series that has nobody
 
 
@@ -135,8 +137,8 @@ class FigureTaker:
                 _durations(history.statistics.first_byte),
                 dict(history.statistics.failures),
                 _durations(history.passed_probes),
-                _durations(history.failed_probes),
-                dict(history.opened),
+                _durations(history.failed_probes) if history.failed_probes.total else _NO_DURATIONS,
+                dict(history.opened) if history.opened else _NEVER_OPENED,
                 standings.get(key, _GONE),
             )
             for key, history in self._backends.settle(present, departed, now).items()

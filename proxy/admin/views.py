@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from proxy.admin.events import EventLog
 from proxy.fleet.fleet import Fleet
@@ -70,8 +70,7 @@ class DiscoveryFigures:
     event_lag: Histogram
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeView:
+class ProbeView(NamedTuple):
     """What the probes of one address came to. `last_error` is empty when the last one passed."""
 
     verdict: Verdict
