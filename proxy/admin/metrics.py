@@ -1,7 +1,7 @@
 """The figures in Prometheus' formats. FAMILIES has every name; docs/metrics.md too, and a test holds the two together.
 
 Samples are made one at a time while they are written: with 10 000 backends there are 600 000, and a garbage collection
-over all of them at once stops every request for 80 ms, against 16 ms like this (benchmarks/scrape_cost.py).
+over half of them at once stops every request for 80 ms, against 16 ms like this (benchmarks/scrape_cost.py).
 """
 
 import platform
