@@ -37,6 +37,9 @@ class Failure(Enum):
     STALE = ("stale", 502, Blame.NOBODY, Sent.STALE)
     RESET = ("reset", 502, Blame.BACKEND, Sent.UNANSWERED)
     CLOSED = ("closed", 502, Blame.BACKEND, Sent.UNANSWERED)
+    TRY_TIMEOUT = ("try-timeout", 504, Blame.BACKEND, Sent.UNANSWERED)
+    BACKEND_DOWN = ("backend-down", 502, Blame.NOBODY, Sent.UNANSWERED)
+    BAD_STATUS = ("bad-status", 502, Blame.NOBODY, Sent.ANSWERED)
     RESPONSE_TIMEOUT = ("response-timeout", 504, Blame.BACKEND, Sent.ANSWERED)
     BAD_RESPONSE = ("bad-response", 502, Blame.BACKEND, Sent.ANSWERED)
     TRUNCATED = ("truncated", 502, Blame.BACKEND, Sent.ANSWERED)
@@ -44,6 +47,8 @@ class Failure(Enum):
     # choosing a backend
     NO_ROUTE = ("no-route", 404, Blame.NOBODY, Sent.NOTHING)
     NO_BACKEND = ("no-backend", 503, Blame.NOBODY, Sent.NOTHING)
+    QUEUE_FULL = ("queue-full", 503, Blame.NOBODY, Sent.NOTHING)
+    WITHDRAWN = ("withdrawn", 502, Blame.NOBODY, Sent.NOTHING)
     # the client
     CLIENT_GONE = ("client-gone", 499, Blame.CLIENT, Sent.ANSWERED)
     CLIENT_SLOW = ("client-slow", 408, Blame.CLIENT, Sent.ANSWERED)

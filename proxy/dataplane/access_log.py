@@ -46,13 +46,11 @@ class AccessLog:
             "request_bytes": exchange.request_bytes,
             "response_bytes": exchange.response_bytes,
             "duration_ms": round(seconds * 1000, 3),
+            "queue_ms": round(exchange.queued * 1000, 3),
             "request_id": _text(exchange.head.request_id),
             "service": exchange.service.spec.name,
             "backend": exchange.served_by,
-            "attempts": [
-                {"backend": backend, "failure": failed.label, "ms": round(spent * 1000, 3)}
-                for backend, failed, spent in exchange.attempts
-            ],
+            "attempts": [_attempt(*attempt) for attempt in exchange.attempts],
             "failure": failure.label if failure is not None else None,
         }
         self._add(entry, exchange.head)
@@ -89,6 +87,11 @@ class AccessLog:
 def _text(value: bytes) -> str:
     """Bytes of a client as text in which every control and 8-bit byte is escaped."""
     return value.decode("latin-1").encode("unicode_escape").decode("ascii")
+
+
+def _attempt(backend: str, outcome: Failure | int, seconds: float) -> dict[str, Any]:
+    what = {"status": outcome} if isinstance(outcome, int) else {"failure": outcome.label}
+    return {"backend": backend, **what, "ms": round(seconds * 1000, 3)}
 
 
 def _request_fields(client: bytes, head: RequestHead | None) -> dict[str, Any]:

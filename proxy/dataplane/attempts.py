@@ -1,22 +1,23 @@
-"""Getting a request to a backend: pick, connect, send, and again where that is safe.
+"""Getting a request to a backend: pick, connect, send, and wait in line while there is nobody to send it to.
 
     attempt → take → lease or connect → send
-              ↑_________ on_failure, when it is safe to send again
+              ↑ on_turn ← line
 
 With an idle upstream connection all of it up to the write runs inside one `data_received`.
 """
 
 import asyncio
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from proxy.dataplane.asker import Asker
 from proxy.dataplane.upload import Upload
 from proxy.failure import Failure
 from proxy.fleet.service import TRIAL, Service
-from proxy.retry.decision import IDEMPOTENT, Again, Progress, by_failure, decide, is_resend, kind_of
-from proxy.wire.head import RequestHead, ResponseHead
+from proxy.retry.decision import IDEMPOTENT
+from proxy.wire.head import RequestHead
 
 if TYPE_CHECKING:
     from proxy.dataplane.downstream import Downstream
@@ -28,11 +29,16 @@ if TYPE_CHECKING:
 # that left; nothing tells them apart before we write. It gets this many seconds for the response to begin.
 HALF_CLOSED_GRACE: Final = 5.0
 
+Attempt: TypeAlias = tuple[str, Failure | int, float]
+"""One that came to nothing: the backend, the failure or the status, seconds."""
+
 
 class Phase(Enum):
     """How far an exchange has come."""
 
     CONNECTING = "connecting"  # no upstream connection yet
+    HELD = "held"  # in line for a backend
+    PAUSING = "pausing"  # before another try, as long as a Retry-After says
     WAITING = "waiting"  # sent, at least in part; nothing of a final response yet
     STREAMING = "streaming"  # the response head went downstream
     SWITCHED = "switched"  # to another protocol, which a tunnel carries
@@ -45,50 +51,50 @@ _WAITING: Final = Phase.WAITING
 _STREAMING: Final = Phase.STREAMING
 
 
-class Attempts(ABC):
-    """The upstream half of an exchange. `tried` and `attempts` are of failed attempts only."""
+class Attempts(Asker):
+    """The upstream half of an exchange. `tried` and `attempts` are of failed attempts only, `tries` counts all."""
 
     __slots__ = (
         "_connecting",
-        "_resends",
-        "_tries",
+        "_held_since",
+        "_is_patient",
+        "_reason",
         "attempts",
         "backend",
-        "client_stays",
         "downstream",
-        "head",
         "phase",
         "plane",
+        "queued",
         "request_bytes",
-        "request_complete",
         "service",
         "started",
         "tried",
         "tried_at",
+        "tries",
         "upload",
         "upstream",
     )
 
     def __init__(self, plane: "DataPlane", downstream: "Downstream", head: RequestHead, service: Service) -> None:
+        complete = head.body == 0
+        super().__init__(head, head.persistent and not plane.draining, complete)
         self.plane = plane
         self.downstream = downstream
-        self.head = head
         self.service = service
         self.phase = _CONNECTING
-        self.client_stays = head.persistent and not plane.draining
         self.started = self.tried_at = now = time.monotonic()
         self.backend: Backend | None = None
         self.upstream: Upstream | None = None
         self.tried: tuple[Backend, ...] = ()
-        self.attempts: tuple[tuple[str, Failure, float], ...] = ()  # (backend, failure, seconds)
-        self.request_complete = complete = head.body == 0
+        self.attempts: tuple[Attempt, ...] = ()
+        self.tries = 0
+        self.queued = 0.0  # seconds in line
         self.request_bytes = 0
         self.upload = None if complete else Upload(service.spec.retry.body, now)
         self._connecting: asyncio.Task[None] | None = None
-        self._resends = 0
-        self._tries = 0
-
-    # how it ends
+        self._is_patient = False  # a second try runs beside the first, or will not
+        self._held_since = 0.0
+        self._reason = Failure.NO_BACKEND  # the answer, should nothing come of the next attempt either
 
     @abstractmethod
     def _give_up(self, failure: Failure) -> None:
@@ -98,27 +104,9 @@ class Attempts(ABC):
     def _cut(self, failure: Failure) -> None:
         """Something of a response may have gone out and no more will: the client must see it cut."""
 
-    # what comes back, see Exchange
-
     @abstractmethod
-    def on_interim(self, response: ResponseHead) -> None:
-        """A 1xx response."""
-
-    @abstractmethod
-    def on_response(self, response: ResponseHead, data: bytes, complete: bool, now: float) -> None:
-        """The final response: `data` is its head to forward and, when it is `complete`, its body."""
-
-    @abstractmethod
-    def on_body(self, data: bytes) -> None:
-        """More of the response, framed for the client."""
-
-    @abstractmethod
-    def on_end(self, data: bytes) -> None:
-        """The last of the response."""
-
-    @abstractmethod
-    def on_switched(self, response: ResponseHead, upstream: "Upstream") -> None:
-        """A 101: what follows is a tunnel's."""
+    def _on_nobody(self, failure: Failure) -> None:
+        """There is nobody to send it to now."""
 
     # called by the downstream
 
@@ -127,21 +115,16 @@ class Attempts(ABC):
 
         Called once to begin, when what came of the body with the head has been given already, and again for retries.
         """
-        backend = self.service.take(self.tried, self.head.method in TRIAL)
+        service = self.service
+        backend = None
+        if service.stickiness is not None and not self.tried:
+            backend = service.take_kept(self.head)
         if backend is None:
-            self._give_up(failure)
-            return
-        if self._tries:
-            self.service.statistics.count_retry(failure)
-        now = self.tried_at
-        upstream = self.plane.pool.lease(backend, self.head.method in IDEMPOTENT, now)
-        if upstream is None:
-            self._connect(backend)
-            return
-        self.backend = backend
-        self._tries += 1
-        self._send(upstream)
-        self.downstream.deadline = now + self._allowed()
+            backend = service.take(self.tried, self.head.method in TRIAL)
+        if backend is None:
+            self._on_nobody(failure)
+        else:
+            self._start(backend, failure)
 
     def on_request_body(self, data: bytes, complete: bool) -> None:
         """More of the body, framed for the upstream; `complete` with the last of it."""
@@ -157,6 +140,16 @@ class Attempts(ABC):
         if self.upstream is not None:
             self.upstream.write(data)
         self.extend_deadline()
+
+    # called by the plane
+
+    def on_turn(self, backend: "Backend", now: float) -> None:
+        """The wait in line is over: this backend, which has been taken, is whom to send it to."""
+        self.queued += now - self._held_since
+        self.tried = ()  # who failed then may serve now
+        self.tried_at = now
+        self.phase = _CONNECTING
+        self._start(backend, self._reason)
 
     # called by the pool
 
@@ -186,42 +179,25 @@ class Attempts(ABC):
         self.downstream.resume_reading()
         self.extend_deadline()
 
-    def on_failure(self, failure: Failure) -> None:
-        """The attempt failed: send again where that is safe, else say so."""
-        if self.phase is Phase.OVER:
-            return
-        if self.phase is Phase.STREAMING:
-            self._cut(failure)
-            return
-        backend = self.backend
-        happened, kind = by_failure(failure, written=True), kind_of(self.head.method)
-        progress = Progress(
-            tries=self._tries,
-            most_tries=self.service.most_tries,
-            resends=self._resends,
-            replayable=self.upload is None or self.upload.held is not None,
-            answering=False,
-        )
-        again = decide(happened, kind, progress)
-        self._end_attempt(failure)
-        if again is Again.NO or backend is None:
-            self._give_up(failure)
-            return
-        if is_resend(happened, kind):
-            self._resends += 1
-        self.phase = _CONNECTING
-        if again is Again.FRESH and backend.unavailable is None:
-            self.service.statistics.count_retry(failure)
-            Service.take_again(backend)
-            self._connect(backend)
-        else:
-            self.attempt(failure)
-
     # attempts
+
+    def _start(self, backend: "Backend", failure: Failure) -> None:
+        """Try this backend, which has been taken; `failure` ended the attempt before, if there was one."""
+        if self.tries:
+            self.service.statistics.count_retry(failure)
+        now = self.tried_at
+        upstream = self.plane.pool.lease(backend, self.head.method in IDEMPOTENT, now)
+        if upstream is None:
+            self._connect(backend)
+            return
+        self.backend = backend
+        self.tries += 1
+        self._send(upstream)
+        self.downstream.deadline = now + self._allowed()
 
     def _connect(self, backend: "Backend") -> None:
         self.backend = backend
-        self._tries += 1
+        self.tries += 1
         self._connecting = self.plane.pool.connect(backend, self)
         self.downstream.deadline = self.tried_at + self._allowed()
 
@@ -247,11 +223,19 @@ class Attempts(ABC):
         now = time.monotonic()
         self._drop_upstream()
         self.backend = None
-        Service.release(backend)
+        self._release(backend)
         self.plane.fleet.report(self.service, backend, failure, now)
+        self._note(backend, failure, now)
+
+    def _note(self, backend: "Backend", outcome: Failure | int, now: float) -> None:
         self.tried = (*self.tried, backend)
-        self.attempts = (*self.attempts, (backend.name, failure, now - self.tried_at))
+        self.attempts = (*self.attempts, (backend.name, outcome, now - self.tried_at))
         self.tried_at = now
+
+    def _release(self, backend: "Backend") -> None:
+        Service.release(backend)
+        if self.service.is_waited_for:
+            self.plane.on_room(self.service)
 
     def _drop_upstream(self) -> None:
         if self._connecting is not None:
@@ -268,10 +252,35 @@ class Attempts(ABC):
         else:
             upload.let_go()
 
+    # the line
+
+    def _stand_in_line(self, failure: Failure) -> None:
+        """Wait for somebody who can take it, for as long as the service has its clients wait."""
+        service = self.service
+        now = time.monotonic()
+        left = service.spec.limit.wait - self.queued
+        if left <= 0.0:
+            self._give_up(failure)
+        elif not service.line.join(self, now):
+            self._give_up(failure if self.attempts else Failure.QUEUE_FULL)
+        else:
+            self.phase = Phase.HELD
+            self._reason = failure
+            self._held_since = now
+            self.downstream.deadline = now + left
+            self.plane.on_waiting(service)
+
+    def _leave_line(self, now: float) -> None:
+        if self.phase is Phase.HELD:
+            self.service.line.leave(self)
+            self.queued += now - self._held_since
+
     # time
 
     def extend_deadline(self) -> None:
         """Each side's turn has its own bound; every byte that moves starts it anew."""
+        if self.phase is Phase.HELD or self.phase is Phase.PAUSING:
+            return
         now = time.monotonic()
         upload = self.upload
         if upload is None or self.request_complete or self.phase is _STREAMING:
@@ -286,4 +295,8 @@ class Attempts(ABC):
             return self.service.idle_timeout
         if self.downstream.is_half_closed:
             return HALF_CLOSED_GRACE
-        return self.service.response_timeout if self.request_complete else self.plane.settings.body_timeout
+        if not self.request_complete:
+            return self.plane.settings.body_timeout
+        if self._is_patient or self.phase is _CONNECTING:
+            return self.service.response_timeout
+        return self.service.tries.first_wait

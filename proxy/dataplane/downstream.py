@@ -218,6 +218,11 @@ class Downstream(RequestReader):
         return self._peer.address
 
     @property
+    def exchange(self) -> Exchange | None:
+        """What is under way."""
+        return self._exchange
+
+    @property
     def is_active(self) -> bool:
         """Whether an exchange is under way."""
         return self._exchange is not None

@@ -3,31 +3,37 @@
     attempt … send → on_response … on_end → finish
                    → on_switched … on_tunnel_over
 
-How a request gets to a backend is `attempts.py`; here is what comes back, and every way to end.
+How a request gets to a backend is `attempts.py`, what follows an attempt that came to nothing `retries.py`; here is
+what comes back, and every way to end.
 """
 
 import time
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from proxy.dataplane.attempts import Attempts, Phase
+from proxy.dataplane.attempts import Phase
+from proxy.dataplane.retries import Retries
 from proxy.dataplane.tunnel import Tunnel
 from proxy.failure import Failure
+from proxy.fleet.backend import Unavailable
 from proxy.fleet.service import Service
 from proxy.fleet.statistics import BOUNDS
+from proxy.fleet.stickiness import Stickiness
+from proxy.wire import sticky
 from proxy.wire.head import RequestHead, ResponseHead
 
 if TYPE_CHECKING:
     from proxy.dataplane.downstream import Downstream
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.upstream import Upstream
+    from proxy.fleet.backend import Backend
 
 # An enum member costs a look-up in its class; on the hot path a global does.
 _STREAMING: Final = Phase.STREAMING
 _OVER: Final = Phase.OVER
 
 
-class Exchange(Attempts):
+class Exchange(Retries):
     """One request of `downstream`, for `service`. `status` is what the client got, 0 until then."""
 
     __slots__ = ("_tunnel", "response_bytes", "status")
@@ -67,10 +73,19 @@ class Exchange(Attempts):
                 self.extend_deadline()
             else:
                 self._cut(Failure.CLIENT_SLOW)
+        elif self.phase is Phase.HELD:
+            self.service.line.outwait(self)
+            self._give_up(self._reason)
+        elif self.phase is Phase.PAUSING:
+            self.phase = Phase.CONNECTING
+            self.attempt(self._reason)
         elif self.downstream.is_half_closed:
             self._cut(Failure.CLIENT_GONE)
+        elif self._doom is not None:
+            self.on_failure(self._doom)
         elif self.request_complete or self.downstream.is_reading_paused:
-            self.on_failure(Failure.RESPONSE_TIMEOUT)
+            if self.phase is not Phase.WAITING or not self._tries_beside(now):
+                self.on_failure(Failure.RESPONSE_TIMEOUT)
         else:
             self._give_up(Failure.CLIENT_SLOW)
 
@@ -95,16 +110,23 @@ class Exchange(Attempts):
     def on_response(self, response: ResponseHead, data: bytes, complete: bool, now: float) -> None:
         """The final response: `data` is its head to forward and, when it is `complete`, its body."""
         backend = self.backend
+        status = response.status
         if backend is not None:
             statistics = backend.statistics
-            statistics.responses[response.status // 100] += 1
+            statistics.responses[status // 100] += 1
             first_byte = statistics.first_byte
             seconds = now - self.tried_at
             first_byte.counts[bisect_left(BOUNDS, seconds)] += 1  # as `observe` does, without the call
             first_byte.total += seconds
-            if response.status >= backend.notable:
-                self.plane.fleet.answered(self.service, backend, response.status, now)
-        self.status = response.status
+            if status >= backend.notable or status >= self.service.tries.least_status:
+                is_trial = backend.unavailable is Unavailable.ON_TRIAL
+                if status >= backend.notable:
+                    self.plane.fleet.answered(self.service, backend, status, now)
+                if self._goes_elsewhere(response, is_trial, complete, now):
+                    return
+            if self.service.stickiness is not None:
+                data = self._keep_client(self.service.stickiness, backend, response, data)
+        self.status = status
         self.client_stays = response.keeps_client
         self.response_bytes = len(data)
         self.phase = _STREAMING
@@ -115,6 +137,13 @@ class Exchange(Attempts):
             if self.upload is not None:
                 self.upload.let_go()
             self.downstream.deadline = now + self.service.idle_timeout
+
+    def _keep_client(self, stickiness: Stickiness, backend: "Backend", response: ResponseHead, data: bytes) -> bytes:
+        """`data` with the cookie in its head that keeps the client at this backend, where it is not kept there yet."""
+        line = stickiness.cookie_for(self.head, backend)
+        if not line:
+            return data
+        return sticky.insert(response.forward, line) + data[len(response.forward) :]
 
     def on_body(self, data: bytes) -> None:
         """More of the response, framed for the client."""
@@ -155,11 +184,18 @@ class Exchange(Attempts):
         self.client_stays = False
         self._finish(time.monotonic(), failure)
 
+    def close_tunnel(self) -> None:
+        """Its backend's time is over, or ours: both sides are closed, not cut."""
+        if self.phase is Phase.SWITCHED:
+            self.on_tunnel_over(None)
+
     # endings
 
     def _give_up(self, failure: Failure) -> None:
         """Answer the client with the failure; nothing of a response went out before."""
+        self._leave_line(time.monotonic())
         self._end_attempt(failure)
+        self._drop_slow()
         self.phase = Phase.OVER
         self.status = failure.status
         stays = self.client_stays and self.request_complete
@@ -169,7 +205,9 @@ class Exchange(Attempts):
 
     def _cut(self, failure: Failure) -> None:
         """Something of a response may have gone out and no more will: the client must see it cut."""
+        self._leave_line(time.monotonic())
         self._end_attempt(failure)
+        self._drop_slow()
         self.phase = Phase.OVER
         self.status = self.status or failure.status
         self._account(time.monotonic(), failure)
@@ -189,7 +227,9 @@ class Exchange(Attempts):
             else:
                 upstream.close()  # it may still wait for the rest of a body that nobody will send
         if backend is not None:
-            Service.release(backend)
+            self._release(backend)
+        if self._slow is not None:
+            self._drop_slow()
         self._account(now, failure)
         self.downstream.on_exchange_over(self.client_stays and self.request_complete, now)
 

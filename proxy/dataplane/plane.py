@@ -1,6 +1,7 @@
 """The data plane: listeners, client connections, the pool, and the one sweep that ends whatever takes too long."""
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import Sequence
@@ -11,15 +12,19 @@ from typing import Final
 from proxy.dataplane.access_log import AccessLog
 from proxy.dataplane.admission import Admissions
 from proxy.dataplane.downstream import Downstream
+from proxy.dataplane.exchange import Exchange
 from proxy.dataplane.listener import Listener
 from proxy.dataplane.pool import Pool
-from proxy.fleet.backend import Backend
+from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.fleet import Fleet
+from proxy.fleet.service import Service
 from proxy.fleet.statistics import PlaneStatistics
 from proxy.spec.proxy import ListenAddress
 from proxy.wire import grammar
 from proxy.wire.peer import Network, Rules
 
+_HARD: Final = frozenset((Unavailable.GONE, Unavailable.PAUSED, Unavailable.UNREACHABLE))
+BEFORE_THE_KILL: Final = 0.5  # seconds: two sweeps before a container is killed its tunnels are closed
 SWEEP_INTERVAL: Final = 0.25  # seconds; a timeout is late by at most this
 
 
@@ -60,12 +65,16 @@ class DataPlane:
         )
         self.admissions = Admissions(settings.max_connections, settings.max_connections_per_client)
         self.requests = 0  # heads read, which numbers them
+        self.chance = random.Random()
         self.pool = Pool(self)
         self.downstreams: set[Downstream] = set()
         self.draining = False
         self.date = b""
         self._listeners: list[Listener] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._lines: set[Service] = set()  # where somebody waits
+        self._called: set[Service] = set()  # whose line is to be served in this round of the loop
+        self._tunnels_until: dict[Backend, float] = {}  # when those of a draining backend are closed
         self._all_gone = asyncio.Event()
         fleet.on_withdrawn = self.on_withdrawn
 
@@ -144,11 +153,55 @@ class DataPlane:
         if not self.downstreams:
             self._all_gone.set()
 
+    def on_waiting(self, service: Service) -> None:
+        """Somebody stands in the line of a service."""
+        service.is_waited_for = True
+        service.on_room = self.on_room
+        self._lines.add(service)
+
+    def on_room(self, service: Service) -> None:
+        """Those in line may have somebody to be sent to: see in a moment, once for all that happens now."""
+        if service not in self._called:
+            self._called.add(service)
+            asyncio.get_running_loop().call_soon(self._serve_line, service)
+
+    def _serve_line(self, service: Service) -> None:
+        self._called.discard(service)
+        now = time.monotonic()
+        line = service.line
+        while len(line):
+            backend = service.take(())
+            if backend is None:
+                return
+            exchange: Exchange | None = line.next(now)
+            if exchange is not None:
+                exchange.on_turn(backend, now)
+        service.is_waited_for = False
+        self._lines.discard(service)
+
     # called by the fleet
 
     def on_withdrawn(self, backend: Backend) -> None:
-        """A backend takes no more requests: its idle connections are of no use."""
+        """A backend takes no more requests: its idle connections are of no use, and neither is waiting for it."""
         self.pool.forget(backend)
+        if backend.unavailable in _HARD:
+            # In a moment, when whoever says so has also said it of others and the policies know.
+            asyncio.get_running_loop().call_soon(self._rescue, backend)
+        elif backend.unavailable is Unavailable.DRAINING:
+            self._tunnels_until[backend] = time.monotonic() + self._time_to_drain(backend)
+
+    def _rescue(self, backend: Backend) -> None:
+        now = time.monotonic()
+        for downstream in tuple(self.downstreams):
+            exchange = downstream.exchange
+            if exchange is not None:
+                exchange.on_backend_down(backend, now)
+
+    def _time_to_drain(self, backend: Backend) -> float:
+        """Seconds until its container is killed, or as many as the operator says."""
+        service = self.fleet.services.get(backend.spec.service)
+        drain = service.spec.drain if service is not None else None
+        return backend.spec.stop_timeout if drain is None else drain
 
     # called by the loop
 
@@ -160,6 +213,22 @@ class DataPlane:
         for downstream in [each for each in self.downstreams if each.deadline <= now]:
             downstream.on_deadline(now)
         self.pool.sweep(now)
+        for service in tuple(self._lines):
+            self.on_room(service)
+        if self._tunnels_until:
+            self._close_tunnels(now)
         self.fleet.sweep(now)
         if self.access_log is not None:
             self.access_log.flush()
+
+    def _close_tunnels(self, now: float) -> None:
+        """A tunnel outlasts every request: when a backend's time to drain ends, it is closed rather than cut."""
+        due = [backend for backend, until in self._tunnels_until.items() if until - BEFORE_THE_KILL <= now]
+        for backend in due:
+            del self._tunnels_until[backend]
+            if backend.unavailable is None:
+                continue  # it was not stopped after all
+            for downstream in tuple(self.downstreams):
+                exchange = downstream.exchange
+                if exchange is not None and exchange.backend is backend:
+                    exchange.close_tunnel()

@@ -48,7 +48,14 @@ class Pool:
         return None
 
     def connect(self, backend: Backend, exchange: "Attempts") -> asyncio.Task[None]:
-        """Open a connection for an exchange, told by `on_connected` or `on_connect_failed`. Cancel to call it off."""
+        """Open a connection for an exchange, told by `on_connected` or `on_connect_failed`. Cancel to call it off.
+
+        Where connections are limited the oldest idle one makes room: whoever is in flight has one, or will have.
+        """
+        limit = exchange.service.spec.limit.connections
+        idle = self._idle.get(backend)
+        if limit is not None and idle and backend.in_flight + len(idle) > limit:
+            idle.pop(0).close()
         task = asyncio.get_running_loop().create_task(self._connect(backend, exchange))
         self._connects.add(task)
         task.add_done_callback(self._connects.discard)

@@ -12,7 +12,7 @@ from proxy.wire.head import CHUNKED, UNTIL_CLOSE, ResponseHead
 from proxy.wire.head_buffer import HEAD_END, HeadBuffer
 
 if TYPE_CHECKING:
-    from proxy.dataplane.attempts import Attempts
+    from proxy.dataplane.asker import Asker
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.tunnel import Tunnel
     from proxy.fleet.backend import Backend
@@ -48,7 +48,7 @@ class Upstream(asyncio.Protocol):
         self.idle_since = 0.0
         self.expires = 0.0  # monotonic seconds; when it may not be used any more once idle
         # for one exchange
-        self.exchange: Attempts | None = None
+        self.exchange: Asker | None = None
         self._response: ResponseHead | None = None
         self._partial: HeadBuffer | None = None
         self._decoder: ChunkedDecoder | None = None
@@ -110,7 +110,7 @@ class Upstream(asyncio.Protocol):
 
     # called by the exchange and the pool
 
-    def begin(self, exchange: "Attempts", head: bytes) -> None:
+    def begin(self, exchange: "Asker", head: bytes) -> None:
         """Serve `exchange`, whose request head this is."""
         self.exchange = exchange
         if self.transport is not None:
@@ -169,7 +169,7 @@ class Upstream(asyncio.Protocol):
 
     # reading
 
-    def _collect(self, exchange: "Attempts", data: bytes) -> None:
+    def _collect(self, exchange: "Asker", data: bytes) -> None:
         """A head that comes in pieces."""
         partial = self._partial
         if partial is None:
@@ -183,7 +183,7 @@ class Upstream(asyncio.Protocol):
         elif whole is not None or len(partial) > grammar.MAX_HEAD or partial.is_hopeless():
             self._fail(Failure.BAD_RESPONSE)
 
-    def _on_head(self, exchange: "Attempts", raw: bytes, rest: bytes) -> None:
+    def _on_head(self, exchange: "Asker", raw: bytes, rest: bytes) -> None:
         response = parse_response(raw, exchange.head, exchange.client_stays, self._plane.date)
         if not isinstance(response, ResponseHead):
             self._fail(response)
@@ -197,7 +197,7 @@ class Upstream(asyncio.Protocol):
         else:
             self._begin_body(exchange, response, rest)
 
-    def _on_interim(self, exchange: "Attempts", response: ResponseHead, rest: bytes) -> None:
+    def _on_interim(self, exchange: "Asker", response: ResponseHead, rest: bytes) -> None:
         if response.status == 101:
             self._on_switched(exchange, response, rest)
             return
@@ -209,7 +209,7 @@ class Upstream(asyncio.Protocol):
         if rest:
             self.data_received(rest)
 
-    def _on_switched(self, exchange: "Attempts", response: ResponseHead, rest: bytes) -> None:
+    def _on_switched(self, exchange: "Asker", response: ResponseHead, rest: bytes) -> None:
         """Another protocol from here on. Not while a request body is still due (RFC 9110 section 7.8)."""
         if not exchange.request_complete:
             self._fail(Failure.BAD_RESPONSE)
@@ -220,12 +220,12 @@ class Upstream(asyncio.Protocol):
         if rest and self.tunnel is not None:
             self.tunnel.on_backend_data(rest)
 
-    def _begin_body(self, exchange: "Attempts", response: ResponseHead, rest: bytes) -> None:
+    def _begin_body(self, exchange: "Asker", response: ResponseHead, rest: bytes) -> None:
         self._response = response
         self._decoder = ChunkedDecoder() if response.body == CHUNKED else None
         self._left = response.body
         exchange.on_response(response, response.forward, False, time.monotonic())
-        if rest and self.exchange is exchange:
+        if rest and self.exchange is not None:
             self._on_body(rest, response)
 
     def _on_body(self, data: bytes, response: ResponseHead) -> None:
@@ -241,7 +241,7 @@ class Upstream(asyncio.Protocol):
         else:
             exchange.on_body(chunked.encode([data]) if response.rechunk else data)
 
-    def _on_counted(self, exchange: "Attempts", data: bytes, response: ResponseHead) -> None:
+    def _on_counted(self, exchange: "Asker", data: bytes, response: ResponseHead) -> None:
         left = self._left = self._left - len(data)
         if left > 0:
             exchange.on_body(data)
@@ -251,7 +251,7 @@ class Upstream(asyncio.Protocol):
             data = data[:left]
         self._end(response, data, [])
 
-    def _on_chunks(self, exchange: "Attempts", data: bytes, response: ResponseHead, decoder: ChunkedDecoder) -> None:
+    def _on_chunks(self, exchange: "Asker", data: bytes, response: ResponseHead, decoder: ChunkedDecoder) -> None:
         pieces = decoder.feed(data)
         if pieces is None:
             self._fail(Failure.BAD_RESPONSE)

@@ -62,6 +62,7 @@ class Backend:
         "circuit",
         "drained",
         "failed_at",
+        "full",
         "in_flight",
         "is_confirmed_down",
         "is_spared",
@@ -69,6 +70,7 @@ class Backend:
         "keep_alive",
         "key",
         "lifecycle",
+        "limit",
         "most_in_flight",
         "notable",
         "policy",
@@ -97,6 +99,8 @@ class Backend:
         self.is_spared = False  # it fails its probes, and was the last one available when it began to
         self.failed_at = 0.0  # when a request failed there last, or the probes began to; monotonic seconds
         self.in_flight = 0
+        self.limit = 0  # of what may be in flight, when `full` is there
+        self.full: set[Backend] | None = None  # its service's set of those that are at their limit
         self.is_warming = False
         self.warmth = 1.0  # from 0 to 1, see proxy/health/slow_start.py
         self.most_in_flight = 1  # while it warms up

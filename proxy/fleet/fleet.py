@@ -19,6 +19,7 @@ from proxy.spec.desired import Desired
 from proxy.spec.route import RouteSpec
 from proxy.spec.service import BackendKey, BackendSpec, Lifecycle, ServiceSpec
 
+_REFRESH_PARTS: Final = 20  # sweeps in which all services are worked out anew
 KEEP_DEPARTED: Final = 300.0  # seconds for which a backend that left keeps its statistics, for a scrape to see its end
 
 
@@ -34,8 +35,10 @@ class Fleet:
     each backend that becomes suspect: it is to be probed now, see `confirmed`.
     """
 
-    def __init__(self, chance: random.Random, probes: bool = False) -> None:
+    def __init__(self, chance: random.Random, probes: bool = False, secret: bytes = bytes(16)) -> None:
         self._random = chance
+        self._secret = secret  # of the sticky cookies
+        self._to_refresh: list[Service] = []
         self._probes = probes  # somebody calls `probed`: then no backend serves before a probe has passed
         self._route_specs: tuple[RouteSpec, ...] = ()
         self._unsettled: set[Service] = set()
@@ -121,6 +124,7 @@ class Fleet:
             self._publish(service.step(now))
             if service.evidence.is_settled:
                 self._unsettled.discard(service)
+        self._refresh_tries()
 
     # what both read
 
@@ -129,10 +133,18 @@ class Fleet:
         for service in self.services.values():
             yield from service.backends.values()
 
+    def _refresh_tries(self) -> None:
+        """Every service in its turn, a few at a time: all of them within some five seconds."""
+        if not self._to_refresh:
+            self._to_refresh = list(self.services.values())
+        for _ in range(min(len(self._to_refresh), len(self.services) // _REFRESH_PARTS + 1)):
+            service = self._to_refresh.pop()
+            service.tries.refresh(service.spec, service.backends.values())
+
     def _reconcile_service(self, spec: ServiceSpec, wanted: list[BackendSpec], run: "_Reconcile") -> None:
         service = self.services.get(spec.name)
         if service is None:
-            service = self.services[spec.name] = Service(spec, self._random, self._probes)
+            service = self.services[spec.name] = Service(spec, self._random, self._probes, self._secret)
             run.new_services = True
         if service.spec != spec:
             service.apply(spec, run.now)

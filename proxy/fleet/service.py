@@ -1,28 +1,38 @@
 """One service as it lives: its backends, and which of them takes the next request."""
 
 import random
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Any, Final
 
 from proxy.balancing.policy import Policy, build
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Tier, Unavailable
+from proxy.fleet.crowd import Crowd
 from proxy.fleet.evidence import Evidence
 from proxy.fleet.interface import Transition
 from proxy.fleet.last_resort import LastResort
 from proxy.fleet.statistics import ServiceStatistics
+from proxy.fleet.stickiness import Stickiness
+from proxy.fleet.tries import Tries
+from proxy.fleet.waiting import WaitingLine
 from proxy.health.slow_start import STEPS, weight
 from proxy.spec.service import BackendKey, ServiceSpec
+from proxy.wire.head import RequestHead
 
 TRIAL: Final = frozenset((b"GET", b"HEAD"))  # methods of requests that may be one
 _WILLING: Final = (Tier.PRIMARY, Tier.BACKUP)
 _LAST_RESORTS: Final = (Tier.SUSPECT, Tier.UNHEALTHY)
 
 
+def _ignore(_: object) -> None:
+    """Nobody listens."""
+
+
 class Service:
     """The living side of a ServiceSpec. Policies are built anew when a verdict flips, and asked per request."""
 
     __slots__ = (
+        "_crowd",
         "_is_plain",
         "_on_trial",
         "_policies",
@@ -33,22 +43,36 @@ class Service:
         "evidence",
         "has_request_rules",
         "idle_timeout",
-        "most_tries",
+        "is_waited_for",
+        "line",
+        "on_room",
         "response_timeout",
+        "secret",
         "spec",
         "statistics",
+        "stickiness",
         "strips_prefix",
+        "tries",
     )
 
-    def __init__(self, spec: ServiceSpec, chance: random.Random, is_probed: bool = False) -> None:
+    def __init__(
+        self, spec: ServiceSpec, chance: random.Random, is_probed: bool = False, secret: bytes = bytes(16)
+    ) -> None:
         self._random = chance
+        self.secret = secret
         self._policies: tuple[Policy[Backend], ...] = ()
         self._on_trial: tuple[Backend, ...] = ()
         self._warming: tuple[Backend, ...] = ()
-        self._is_plain = True  # nobody is on trial or warms up: to ask the policies is all
+        self._is_plain = True  # nobody is on trial, warms up or may be full: to ask the policies is all
+        self._crowd = Crowd(spec.limit)
         self.backends: dict[BackendKey, Backend] = {}
         self.evidence = Evidence(spec, self.backends, chance, is_probed)
         self.statistics = ServiceStatistics()
+        self.tries = Tries(spec, self.statistics)
+        self.line: WaitingLine[Any] = WaitingLine(spec.limit.queue)
+        self.is_waited_for = False  # somebody stands in the line, and wants `on_room` to be called
+        self.on_room: Callable[[Service], None] = _ignore
+        self.stickiness: Stickiness | None = None
         self._take_over(spec)
 
     # called by the fleet
@@ -63,7 +87,10 @@ class Service:
         backends = tuple(self.backends.values())
         self._on_trial = tuple(each for each in backends if each.unavailable is Unavailable.ON_TRIAL)
         self._warming = tuple(each for each in backends if each.is_warming)
-        self._is_plain = not self._on_trial and not self._warming
+        self._is_plain = not self._on_trial and not self._warming and not self._crowd.is_limited
+        self._crowd.gather(backends)
+        if self.stickiness is not None:
+            self.stickiness.gather(backends)
         for backend in backends:
             backend.policy = None
             backend.keep_alive = self.spec.timeout.keep_alive
@@ -75,6 +102,8 @@ class Service:
         willing = [self._policy(members) for members in self._tiers(_WILLING)]
         self._policies = (*willing, *(LastResort(members, self._random) for members in self._tiers(_LAST_RESORTS)))
         self.evidence.count()
+        if self.is_waited_for:
+            self.on_room(self)
 
     def step(self, now: float) -> list[Transition]:
         """Let time pass: suspicions run out, circuits cool, newcomers warm up. Called until `evidence.is_settled`."""
@@ -111,11 +140,23 @@ class Service:
         backend.in_flight += 1
         if backend.policy is not None:
             backend.policy.taken(backend)
+        if backend.full is not None and backend.in_flight >= backend.limit:
+            backend.full.add(backend)
+
+    def take_kept(self, head: RequestHead) -> Backend | None:
+        """The backend that the client of this request is kept at, if it is available; starts a request there."""
+        backend = self.stickiness.wanted(head) if self.stickiness is not None else None
+        if backend is None or backend.unavailable is not None or backend in self._crowd.full:
+            return None
+        self.take_again(backend)
+        return backend
 
     @staticmethod
     def release(backend: Backend) -> None:
         """A request that started there has ended, however it ended."""
         backend.in_flight -= 1
+        if backend.full is not None and backend.in_flight < backend.limit:
+            backend.full.discard(backend)
         policy = backend.policy
         if policy is not None:
             policy.released(backend)
@@ -134,17 +175,20 @@ class Service:
         return self.refreshed(self.evidence.answered(backend, status, now))
 
     def _take_with_care(self, tried: Collection[Backend], trial_ok: bool) -> Backend | None:
-        """Some are on trial or warm up. A trial is a first attempt, so that another is left to send it to."""
-        if trial_ok and not tried:
+        """Some are on trial, warm up or are full. A trial is a first attempt, so that another is left to send it to."""
+        crowded = self._crowd.full
+        if trial_ok and not tried and self.tries.most > 1:
             for backend in self._on_trial:
-                if backend.circuit.may_try:
+                if backend.circuit.may_try and backend not in crowded:
                     backend.circuit.begin_trial()
                     self.take_again(backend)
                     return backend
-        full = [backend for backend in self._warming if backend.in_flight >= backend.most_in_flight]
+        if crowded:
+            tried = crowded.union(tried)
+        busy = [backend for backend in self._warming if backend.in_flight >= backend.most_in_flight]
         for policy in self._policies:
             # Rather one that is warming up and has enough than one of the next tier.
-            backend_or_none = (policy.pick((*tried, *full)) if full else None) or policy.pick(tried)
+            backend_or_none = (policy.pick((*tried, *busy)) if busy else None) or policy.pick(tried)
             if backend_or_none is not None:
                 self.take_again(backend_or_none)
                 return backend_or_none
@@ -152,7 +196,13 @@ class Service:
 
     def _take_over(self, spec: ServiceSpec) -> None:
         self.spec = spec
-        self.most_tries = spec.retry.attempts
+        self.tries.apply(spec)
+        self.line.limit = spec.limit.queue
+        self._crowd.apply(spec.limit)
+        if spec.sticky is None:
+            self.stickiness = None
+        elif self.stickiness is None or self.stickiness.cookie != spec.sticky.encode("ascii"):
+            self.stickiness = Stickiness(spec.sticky, self.secret)
         self.response_timeout = spec.timeout.response
         self.idle_timeout = spec.timeout.idle
         self.body_limit = spec.limit.body

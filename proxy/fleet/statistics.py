@@ -35,7 +35,7 @@ class Histogram:
 class ServiceStatistics:
     """What clients saw of one service. `requests` is by (method, status)."""
 
-    __slots__ = ("duration", "request_bytes", "requests", "response_bytes", "retries")
+    __slots__ = ("duration", "request_bytes", "requests", "rescues", "response_bytes", "retries")
 
     def __init__(self) -> None:
         self.requests: dict[tuple[bytes, int], int] = {}
@@ -43,6 +43,7 @@ class ServiceStatistics:
         self.request_bytes = 0
         self.response_bytes = 0
         self.retries: dict[Failure, int] = {}
+        self.rescues: dict[Failure, int] = {}
 
     def count_request(self, method: bytes, status: int, seconds: float) -> None:
         """One exchange has ended with this status."""
@@ -58,6 +59,10 @@ class ServiceStatistics:
     def count_retry(self, failure: Failure) -> None:
         """A request goes again after this failure."""
         self.retries[failure] = self.retries.get(failure, 0) + 1
+
+    def count_rescue(self, failure: Failure) -> None:
+        """A request was taken off a backend that went down hard."""
+        self.rescues[failure] = self.rescues.get(failure, 0) + 1
 
 
 class BackendStatistics:

@@ -51,6 +51,10 @@ class WaitingLine(Generic[W]):
         """Take out one who does not wait any more; False when they were not in line."""
         return self._joined.pop(who, None) is not None
 
+    def outwait(self, who: W) -> None:
+        """Take out one who waited for nothing."""
+        self.outwaited += self.leave(who)
+
     def next(self, now: float) -> W | None:
         """Take out whose turn it is: the oldest, or the newest once the line has stood for 100 ms."""
         if not self._joined:

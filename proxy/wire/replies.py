@@ -13,6 +13,7 @@ _EXTRA: Final = {503: b"Retry-After: 1\r\n", 405: b"Allow: GET, HEAD, POST, PUT,
 _TEXT: Final = {
     Failure.NO_ROUTE: "no route leads from this host and path to a service",
     Failure.NO_BACKEND: "no backend of this service is available right now",
+    Failure.QUEUE_FULL: "too many requests wait for a backend of this service",
     Failure.REFUSED: "the backend refused the connection",
     Failure.CONNECT_TIMEOUT: "the backend did not accept a connection in time",
     Failure.RESPONSE_TIMEOUT: "the backend did not answer in time",
