@@ -8,6 +8,7 @@ Stop: readiness fails first, then the listeners close and requests finish, then 
 import asyncio
 import random
 import resource
+import secrets
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Self
@@ -48,7 +49,7 @@ class App:
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
         chance = random.Random()
-        self.fleet = Fleet(chance, probes=True)
+        self.fleet = Fleet(chance, probes=True, secret=spec.sticky_secret or secrets.token_bytes(32))
         self.fleet.on_flip = self._on_flip
         self.events = EventLog()
         self._announced = AnnouncedFleet(self.fleet, self._announce)  # what the slow loops speak to

@@ -57,6 +57,7 @@ _SHOWN: Final[Mapping[str, Callable[[Any], Any]]] = {
     "listen": _addresses,
     "admin": lambda value: address(*value),
     "admin-token": lambda token: None if token is None else HIDDEN,
+    "sticky-secret": lambda secret: None if secret is None else HIDDEN,
     "constraint": _constraints,
     "backend": _backends,
     "trusted-proxies": lambda networks: [str(network) for network in networks],

@@ -40,6 +40,7 @@ HELP: Final[Mapping[str, tuple[str | None, str]]] = {
     "max-connections-per-client": ("N", "The same for one address."),
     "forwarded": (None, "Send backends the field Forwarded (RFC 7239), beside X-Forwarded-*."),
     "request-id": ("BOOL", "Whether requests without an X-Request-Id get one."),
+    "sticky-secret": ("SECRET", "Sticky cookies stay good over restarts and for other proxies that have the same."),
     "default": ("KEY=VALUE", "Another default for a label, such as timeout.response=5s; repeatable."),
     "policy": ("NAME", "How to choose a backend: least-connections, round-robin or random; labels may differ."),
     "drain": ("TIME", "On SIGTERM, how long requests may take to finish."),

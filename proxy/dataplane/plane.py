@@ -24,6 +24,7 @@ from proxy.wire import grammar
 from proxy.wire.peer import Network, Rules
 
 _HARD: Final = frozenset((Unavailable.GONE, Unavailable.PAUSED, Unavailable.UNREACHABLE))
+LAST_WORDS: Final = 1.0  # seconds in which what was written to tunnels may still reach clients
 BEFORE_THE_KILL: Final = 0.5  # seconds: two sweeps before a container is killed its tunnels are closed
 SWEEP_INTERVAL: Final = 0.25  # seconds; a timeout is late by at most this
 
@@ -120,6 +121,19 @@ class DataPlane:
         self._all_gone.clear()
         try:
             async with asyncio.timeout(deadline):
+                await self._all_gone.wait()
+        except TimeoutError:
+            return await self._end_tunnels()
+        return True
+
+    async def _end_tunnels(self) -> bool:
+        """The time to drain is over: tunnels, which have no end of their own, are closed; whether that was all."""
+        for downstream in tuple(self.downstreams):
+            exchange = downstream.exchange
+            if exchange is not None:
+                exchange.close_tunnel()
+        try:
+            async with asyncio.timeout(LAST_WORDS):
                 await self._all_gone.wait()
         except TimeoutError:
             return False

@@ -49,6 +49,7 @@ class ProxySpec:
     max_connections_per_client: int | None = None
     forwarded: bool = False
     request_id: bool = True
+    sticky_secret: bytes | None = field(default=None, repr=False)
     defaults: Mapping[str, str] = field(default_factory=dict)
     policy: PolicyName = PolicyName.LEAST_CONNECTIONS
     drain: float = 30.0

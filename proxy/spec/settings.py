@@ -172,7 +172,7 @@ def parse_secret(text: str) -> str:
     except InvalidValueError:
         secret = ""
     if not secret or " " in secret:
-        raise InvalidValueError("the token has spaces or characters other than printable ASCII")
+        raise InvalidValueError("the secret has spaces or characters other than printable ASCII")
     return secret
 
 
@@ -196,6 +196,14 @@ def _setting(
 
 def _table(settings: Iterable[Setting]) -> dict[str, Setting]:
     return {setting.key: setting for setting in settings}
+
+
+def parse_sticky_secret(text: str) -> bytes:
+    """What sticky cookies are made with; never shown in a message."""
+    secret = parse_secret(text).encode("ascii")
+    if not 16 <= len(secret) <= 32:
+        raise InvalidValueError("the secret of sticky cookies is too short or too long", "16 to 32 characters")
+    return secret
 
 
 SETTINGS: Final[Mapping[str, Setting]] = _table(
@@ -243,6 +251,9 @@ SETTINGS: Final[Mapping[str, Setting]] = _table(
         ),
         _setting("forwarded", parse_boolean, "false", "send the field Forwarded (RFC 7239) to backends, too"),
         _setting("request-id", parse_boolean, "true", "give each request an X-Request-Id"),
+        _setting(
+            "sticky-secret", optional(parse_sticky_secret, ""), "", "16 to 32 characters for sticky cookies; else by chance"
+        ),
         _setting("default", parse_default, (), "defaults of service-level labels: KEY=VALUE", "defaults"),
         _setting(
             "policy",

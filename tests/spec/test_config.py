@@ -66,6 +66,7 @@ TEXTS: dict[str, tuple[str, str, Any]] = {
     "max-connections-per-client": ("3", "max_connections_per_client", 3),
     "forwarded": ("true", "forwarded", True),
     "request-id": ("false", "request_id", False),
+    "sticky-secret": ("0123456789abcdef", "sticky_secret", b"0123456789abcdef"),
 }
 
 
@@ -217,7 +218,7 @@ INVALID: dict[str, tuple[str, str, str]] = {
     "a port out of range": ("listen", ":65536", "not a port"),
     "an IPv6 address without brackets": ("listen", "::1:80", "in brackets"),
     "a host that is none": ("admin", "a b:80", "not a host name"),
-    "a token with a space": ("admin-token", "a b", "the token has spaces"),
+    "a token with a space": ("admin-token", "a b", "the secret has spaces"),
     "no workers": ("workers", "0", "out of range"),
     "workers in words": ("workers", "many", "not a whole number"),
     "an engine without scheme": ("docker", "/var/run/docker.sock", "write unix:///var/run/docker.sock"),
@@ -235,6 +236,7 @@ INVALID: dict[str, tuple[str, str, str]] = {
     "a default route": ("default", "host=a.example", "no service-level key"),
     "a default of a bad value": ("default", "timeout.response=5", "write 5ms, 5s"),
     "a default of a probe header": ("default", "health.headers.a b=c", "not a name"),
+    "a short secret of sticky cookies": ("sticky-secret", "short", "16 to 32"),
     "an unknown policy": ("policy", "randm", "did you mean random?"),
     "an unknown access log": ("access-log", "jsn", "did you mean json?"),
     "an unknown log format": ("log-format", "xml", "one of auto, text, json"),
