@@ -121,26 +121,6 @@ async def test_backends(scene: Scene, client: ClientSession) -> None:
     }
 
 
-async def test_open_circuit_says_why(scene: Scene, client: ClientSession) -> None:
-    service, backend = scene.service(), scene.backend("web-1")
-    for _ in range(3):
-        scene.fleet.report(service, backend, Failure.CLOSED, scene.now)
-    async with client.get("/api/v1/backends/web-1") as response:
-        (shown,) = (await response.json())["backends"]
-    assert shown["circuit"] == {"state": "open", "opened": {"gateway-failures": 1}}
-    assert (shown["state"], shown["reason"]) == ("unavailable", "circuit_open")
-
-
-async def test_probe_of_a_backend_says_what_is_wrong(scene: Scene, client: ClientSession) -> None:
-    scene.probe("web-1", 0.002)
-    scene.probe("web-2", 0.002)
-    scene.probe("web-2", 0.1, 0.2, error="status 503, expected 200-399")
-    async with client.get("/api/v1/backends") as response:
-        well, ill = (await response.json())["backends"]
-    assert well["probe"] == {"verdict": "passing", "error": None, "passed": 1, "failed": 0}
-    assert ill["probe"] == {"verdict": "failing", "error": "status 503, expected 200-399", "passed": 1, "failed": 2}
-
-
 async def test_containers_with_decision_and_problems(scene: Scene, client: ClientSession) -> None:
     claim = Claim(service=ServiceSpec(name="web"), backend=backend_spec("a"), routes=ROUTES[1:])
     mistake = Problem(kind="no-port", where="container b", what="no port", hint="give one", severity=Severity.ERROR)
