@@ -268,6 +268,7 @@ async def test_events_of_an_engine_end_in_a_whole_fleet() -> None:
         elif container.status == "exited":
             engine.start(container.name)
     await asyncio.sleep(70)  # whoever was told to stop has not
+    fleet.sweep(clock())  # as a data plane does: no request came that could be the trial of those that were paused
 
     states = {backend.name: backend.state for backend in fleet.backends()}
     assert states.keys() == set("abc")
