@@ -46,22 +46,28 @@ class Prober:
         self._subjects: dict[BackendKey, Subject] = {}
         self._schedule: Schedule[Subject] = Schedule()
         self._unheard: set[BackendKey] | None = None  # of the first Desired; None before it
-        self._group: asyncio.TaskGroup | None = None  # of the probes under way; None while it does not run
+        self._suspects: list[Subject] = []  # to be asked at once
         self._running = 0
         self._wake = asyncio.Event()
         self._waking_at = NEVER  # by itself, monotonic seconds
 
     async def run(self) -> None:
         """Probe until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as self._group:
-                self._plan_all()
-                while True:
-                    self._wake.clear()
-                    self._start_due(self._group)
-                    await self._sleep()
-        finally:
-            self._group = None
+        async with asyncio.TaskGroup() as group:
+            self._begin()
+            while True:
+                self._wake.clear()
+                self._start_confirming(group)
+                self._start_due(group)
+                await self._sleep()
+
+    def _begin(self) -> None:
+        """Nothing is under way, whatever a run that broke was about to start."""
+        self._running = 0
+        for subject in self._subjects.values():
+            subject.is_probing = False
+            subject.is_confirming = subject in self._suspects
+        self._plan_all()
 
     # called by the reconciler
 
@@ -89,10 +95,10 @@ class Prober:
     def confirm(self, key: BackendKey) -> None:
         """A request failed there: ask now whether it is down, whoever else is due."""
         subject = self._subjects.get(key)
-        if self._group is None or subject is None or not subject.is_reachable or subject.is_confirming:
-            return
-        subject.is_confirming = True
-        self._group.create_task(self._confirm(subject))
+        if subject is not None and subject.is_reachable and not subject.is_confirming:
+            subject.is_confirming = True
+            self._suspects.append(subject)
+            self._wake.set()
 
     # what others read
 
@@ -130,6 +136,12 @@ class Prober:
             timer.cancel()
 
     # one probe
+
+    def _start_confirming(self, group: asyncio.TaskGroup) -> None:
+        """Whatever the LIMIT: somebody's request waits for the answer."""
+        suspects, self._suspects = self._suspects, []
+        for subject in suspects:
+            group.create_task(self._confirm(subject))
 
     def _start_due(self, group: asyncio.TaskGroup) -> None:
         now = self._clock()

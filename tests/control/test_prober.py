@@ -278,6 +278,7 @@ async def test_prober_that_broke_goes_on_when_it_is_run_again() -> None:
 
     prober = Prober(fleet, random.Random(3), ask, asyncio.get_running_loop().time)
     prober.follow(Desired(services=(ServiceSpec(name="web"),), backends=(spec("a"), spec("b"))))
+    prober.confirm(spec("b").key)
     with pytest.raises(ExceptionGroup) as raised:
         await prober.run()
     assert raised.value.exceptions == (broken,)

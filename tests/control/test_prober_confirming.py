@@ -1,14 +1,17 @@
 """A suspicion is asked about at once, and what becomes of it."""
 
 import asyncio
+import random
 from dataclasses import replace
 
 import pytest
 
-from proxy.control.prober import LIMIT, confirmation_time
+from proxy.control.prober import LIMIT, Prober, confirmation_time
 from proxy.health.verdict import Verdict
-from proxy.spec.service import Lifecycle
-from tests.control.probing import A_MOMENT, HANGS, PASSED, REFUSED, probing, spec
+from proxy.spec.desired import Desired
+from proxy.spec.service import Lifecycle, ServiceSpec
+from tests.control.probing import A_MOMENT, HANGS, PASSED, REFUSED, Backends, probing, spec
+from tests.support.fake_fleet import FakeFleet
 from tests.support.virtual_time import in_virtual_time
 
 
@@ -20,7 +23,7 @@ async def test_suspicion_is_confirmed_at_once_and_in_four_times_the_usual_time()
         await asyncio.sleep(1)
         asked = len(scene.backends.asked)
         scene.prober.confirm(spec("a").key)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
         assert len(scene.backends.asked) == asked + 1
         assert scene.backends.within[-1] == pytest.approx(0.2)
         await asyncio.sleep(0.06)
@@ -113,3 +116,16 @@ TIMES = {"at least 100 ms": (0.001, 0.1), "four times the usual": (0.1, 0.4), "a
 @pytest.mark.parametrize(("usual", "seconds"), TIMES.values(), ids=TIMES)
 def test_confirming_probe_may_take(usual: float, seconds: float) -> None:
     assert confirmation_time(usual) == pytest.approx(seconds)
+
+
+@in_virtual_time
+async def test_suspicion_while_the_prober_is_down_is_asked_about_when_it_is_back() -> None:
+    fleet, backends = FakeFleet(), Backends()
+    prober = Prober(fleet, random.Random(3), backends, asyncio.get_running_loop().time)
+    prober.follow(Desired(services=(ServiceSpec(name="web"),), backends=(spec("a", has_healthcheck=True),)))
+    prober.confirm(spec("a").key)
+    task = asyncio.create_task(prober.run())
+    await asyncio.sleep(A_MOMENT)
+    assert [passed for _, passed in fleet.confirmations] == [True]
+    task.cancel()
+    await asyncio.wait([task])
