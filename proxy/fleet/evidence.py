@@ -54,9 +54,13 @@ class Evidence:
         for backend in self._backends.values():
             backend.awaits_probe &= self._awaits_probe(backend.spec)
 
-    def newcomer(self, spec: BackendSpec, now: float) -> Backend:
-        """A backend of which nothing is known."""
-        return Backend(spec, self._circuits.new(now), now, awaits_probe=self._awaits_probe(spec))
+    def newcomer(self, spec: BackendSpec, verdict: Verdict | None, now: float) -> Backend:
+        """A backend of which nothing is known, but a verdict if its address was probed for another service."""
+        backend = Backend(spec, self._circuits.new(now), now, awaits_probe=self._awaits_probe(spec))
+        if verdict is not None:
+            backend.verdict = verdict
+            backend.judge(now)
+        return backend
 
     def welcome(self, newcomers: list[Backend], now: float) -> list[Transition]:
         """They have joined the service; those that can serve at once warm up beside those that have served for long."""

@@ -42,6 +42,9 @@ class Fleet:
         self._probes = probes  # somebody calls `probed`: then no backend serves before a probe has passed
         self._route_specs: tuple[RouteSpec, ...] = ()
         self._unsettled: set[Service] = set()
+        self._verdicts: dict[
+            BackendKey, Verdict
+        ] = {}  # of addresses: one that joins a second service is not probed anew
         self.services: dict[str, Service] = {}
         self.routes: RouteTable[Service] = RouteTable.build((), self.services.__getitem__)
         self.departed: list[tuple[Backend, float]] = []  # and when, in monotonic seconds
@@ -58,6 +61,7 @@ class Fleet:
         wanted: dict[str, list[BackendSpec]] = {spec.name: [] for spec in desired.services}
         for backend_spec in desired.backends:
             wanted[backend_spec.service].append(backend_spec)
+        self._keep_verdicts({spec.key for spec in desired.backends})
         run = _Reconcile(now)
         dropped = [self.services.pop(name) for name in list(self.services) if name not in wanted]
         for spec in desired.services:
@@ -82,6 +86,7 @@ class Fleet:
 
     def probed(self, key: BackendKey, verdict: Verdict, error: str, now: float) -> Changes:
         """The settled verdict of the probes on an address has flipped; `error` says why when it fails."""
+        self._verdicts[key] = verdict
         return self._change(
             lambda backend: backend.key == key,
             lambda evidence, backend: evidence.probe(backend, verdict, error, now),
@@ -163,7 +168,9 @@ class Fleet:
         if not specs:
             return
         for spec in specs:
-            backend = service.backends[spec.key] = service.evidence.newcomer(spec, run.now)
+            backend = service.backends[spec.key] = service.evidence.newcomer(
+                spec, self._verdicts.get(spec.key), run.now
+            )
             run.joined.append(spec.key)
             run.transitions.append(transition(backend, "new", "discovered"))
         run.transitions += service.evidence.welcome([service.backends[spec.key] for spec in specs], run.now)
@@ -172,6 +179,8 @@ class Fleet:
         backend = service.backends[spec.key]
         if backend.spec == spec and backend.lifecycle is spec.lifecycle:
             return
+        if spec.started != backend.spec.started:
+            self._verdicts.pop(spec.key, None)
         was = backend.tier
         run.transitions += service.evidence.describe(backend, spec, run.now)
         self._withdraw(backend, was)
@@ -211,6 +220,10 @@ class Fleet:
         for each in transitions:
             self.version += 1
             self.on_flip(each)
+
+    def _keep_verdicts(self, keys: set[BackendKey]) -> None:
+        for key in [key for key in self._verdicts if key not in keys]:
+            del self._verdicts[key]
 
     def _forget_departed(self, now: float) -> None:
         self.departed = [(backend, left) for backend, left in self.departed if now - left < KEEP_DEPARTED]

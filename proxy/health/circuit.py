@@ -24,11 +24,11 @@ _ABOVE_THE_REST: Final = 0.3  # and as a difference
 
 
 class State(Enum):
-    """The values are those of the metric."""
+    """What a circuit does with requests."""
 
-    CLOSED = 0
-    OPEN = 1
-    HALF_OPEN = 2
+    CLOSED = "closed"  # lets them flow
+    OPEN = "open"  # sends them elsewhere
+    HALF_OPEN = "half-open"  # lets one through, the trial
 
 
 class Event(Enum):

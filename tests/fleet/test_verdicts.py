@@ -1,6 +1,8 @@
 """Probes, suspicion and the operator to one verdict, and who serves when nobody should. Times are literal."""
 
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,10 +10,12 @@ import pytest
 from proxy.failure import Failure
 from proxy.fleet.backend import Unavailable
 from proxy.fleet.evidence import UNANSWERED_SUSPICION
+from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes
 from proxy.health.verdict import Verdict
-from proxy.spec.service import HealthSpec, Lifecycle
-from tests.fleet.scene import Scene
+from proxy.spec.desired import Desired
+from proxy.spec.service import HealthSpec, Lifecycle, ServiceSpec
+from tests.fleet.scene import Scene, backend_spec
 
 PASSING, SOFT, HARD = Verdict.PASSING, Verdict.FAILING_SOFT, Verdict.FAILING_HARD
 
@@ -97,6 +101,38 @@ def test_verdict_survives_a_changed_configuration() -> None:
     scene.spec = type(scene.spec)(name="web", health=HealthSpec(fall=7))
     scene.describe("a", 11.0, weight=3)
     assert scene.states["a"] == "failing its probes"
+
+
+def test_verdict_is_of_the_address_whatever_service_it_serves() -> None:
+    fleet = Fleet(random.Random(1), probes=True)
+    one, other = ServiceSpec(name="web"), ServiceSpec(name="shop")
+    here, there = backend_spec("a"), replace(backend_spec("a"), service="shop")
+    fleet.reconcile(Desired(services=(one,), backends=(here,)), 0.0)
+    fleet.probed(here.key, PASSING, "", 1.0)
+    fleet.reconcile(Desired(services=(one, other), backends=(here, there)), 2.0)
+    assert repr(fleet.services["shop"]) == "<Service shop 1/1 available>"  # its probes will not flip again
+    fleet.probed(here.key, HARD, "connection refused", 3.0)
+    fleet.reconcile(Desired(services=(other,), backends=(there,)), 4.0)
+    fleet.reconcile(Desired(services=(one,), backends=(here,)), 5.0)
+    assert [backend.unavailable for backend in fleet.backends()] == [Unavailable.UNREACHABLE]
+
+
+FORGOTTEN = {
+    "started anew": [Desired(services=(ServiceSpec(name="web"),), backends=(backend_spec("a", started=5000.0),))],
+    "gone and back": [
+        Desired(services=(ServiceSpec(name="web"),)),
+        Desired(services=(ServiceSpec(name="web"),), backends=(backend_spec("a"),)),
+    ],
+}
+
+
+@pytest.mark.parametrize("described", FORGOTTEN.values(), ids=FORGOTTEN)
+def test_verdict_is_forgotten_with_what_it_was_of(described: list[Desired]) -> None:
+    scene = probed("a")
+    for desired in described:
+        scene.fleet.reconcile(desired, 2.0)
+    scene.fleet.reconcile(replace(described[-1], services=(*described[-1].services, ServiceSpec(name="shop"))), 3.0)
+    assert [backend.unavailable for backend in scene.fleet.backends()] == [Unavailable.PENDING]
 
 
 # the last one available
