@@ -38,10 +38,13 @@ async def test_first_request_waits_no_longer_than_a_second_for_a_backend_that_ha
         await connection.read_to_end()
 
     slow = ("--default", "health.timeout=60s")  # longer than the start may take here
-    async with ScriptedBackend(hang) as hanging, ScriptedBackend() as good:
-        async with SeawallProcess(*PROBED, *slow, *static(hanging, good)) as seawall:
-            await seawall.logged("some static backends have not answered a probe yet", level="warning")
-            assert await get(seawall.url) == (200, "ok")
+    async with (
+        ScriptedBackend(hang) as hanging,
+        ScriptedBackend() as good,
+        SeawallProcess(*PROBED, *slow, *static(hanging, good)) as seawall,
+    ):
+        await seawall.logged("some static backends have not answered a probe yet", level="warning")
+        assert await get(seawall.url) == (200, "ok")
 
 
 async def test_process_without_backends_waits_for_nothing() -> None:
