@@ -6,6 +6,7 @@ out more than their share (resilience.md).
 """
 
 import random
+from collections.abc import Iterable
 from typing import Final
 
 from proxy.failure import Blame, Failure, Sent
@@ -32,7 +33,7 @@ _STILL_WARM: Final = frozenset((Unavailable.SUSPECT, Unavailable.DRAINED))
 class Evidence:
     """Of one service. `backends` is the service's own, and changed by it alone."""
 
-    __slots__ = ("_backends", "_circuits", "_is_probed", "_spec", "_transitions", "is_stale")
+    __slots__ = ("_backends", "_circuits", "_first_up", "_is_probed", "_spares", "_spec", "_transitions", "is_stale")
 
     def __init__(
         self, spec: ServiceSpec, backends: dict[BackendKey, Backend], chance: random.Random, is_probed: bool
@@ -42,6 +43,8 @@ class Evidence:
         self._circuits = Circuits(spec, chance)
         self._is_probed = is_probed
         self._transitions: list[Transition] = []
+        self._first_up = float("inf")  # nobody was up before; in monotonic seconds
+        self._spares = False  # somebody may be spared
         self.is_stale = True
 
     # the configuration
@@ -69,7 +72,7 @@ class Evidence:
         for backend in newcomers:
             if backend.unavailable is None:
                 self._end_mercy(now)
-                warm_up.come_up(backend, warm, self._spec.slow_start, now)
+                self._come_up(backend, warm, now)
         return self._take_transitions()
 
     def describe(self, backend: Backend, spec: BackendSpec, now: float) -> list[Transition]:
@@ -93,7 +96,7 @@ class Evidence:
 
     def count(self) -> None:
         """The policies are built anew: count who is left, once per change instead of once per failure."""
-        self._circuits.count(self._backends.values())
+        self._recount()
         self.is_stale = False
 
     # what others see of it
@@ -140,6 +143,7 @@ class Evidence:
                 backend.circuit.end_trial()  # if one was in flight, it was this; else its deadline ends it
             return []
         backend.failed_at = now
+        self._recount()
         if failure is Failure.TRUNCATED:
             backend.circuit.discount()
         if failure not in _NO_GATEWAY_FAILURES:
@@ -151,6 +155,7 @@ class Evidence:
 
     def answered(self, backend: Backend, status: int, now: float) -> list[Transition]:
         """A response of which the service wants to hear."""
+        self._recount()
         if status >= SERVER_ERROR:
             backend.failed_at = now
             gateway = status in _GATEWAY_STATUSES
@@ -163,6 +168,7 @@ class Evidence:
 
     def step(self, now: float) -> list[Transition]:
         """Called a few times a second while `is_settled` is False."""
+        self._recount()
         for backend in self._backends.values():
             self._on_circuit(backend, self._circuits.step(backend, now), now)
             if 0.0 < backend.suspect_until <= now:
@@ -181,6 +187,11 @@ class Evidence:
         )
 
     # facts
+
+    def _recount(self) -> None:
+        """Who is left, and who is out, for the share that circuits may take out."""
+        if self.is_stale:
+            self._circuits.count(self._backends.values())
 
     def _awaits_probe(self, spec: BackendSpec) -> bool:
         """Whether a probe of our own has to pass first; what the engine checks, the engine vouches for."""
@@ -216,10 +227,10 @@ class Evidence:
         was, state = backend.unavailable, backend.state
         backend.judge(now)
         if backend.is_down_by_soft_probe and was in (None, Unavailable.SUSPECT) and not self._has_another(backend):
-            backend.is_spared = True
+            backend.is_spared = self._spares = True
             backend.judge(now)
         if backend.unavailable is None and was is not None and was not in _STILL_WARM:
-            warm_up.come_up(backend, self._backends.values(), self._spec.slow_start, now)
+            self._come_up(backend, self._backends.values(), now)
         if backend.state == state:
             return
         self.is_stale = True
@@ -227,8 +238,18 @@ class Evidence:
         if backend.unavailable is None and not backend.is_spared:
             self._end_mercy(now)
 
+    def _come_up(self, backend: Backend, others: Iterable[Backend], now: float) -> None:
+        """It is available now. Without anybody up for long enough there is no warm peer to look for."""
+        if now - self._first_up < self._spec.slow_start:
+            others = ()
+        warm_up.come_up(backend, others, self._spec.slow_start, now)
+        self._first_up = min(self._first_up, now)
+
     def _end_mercy(self, now: float) -> None:
         """Somebody is available who passes: those that were spared are not needed."""
+        if not self._spares:
+            return
+        self._spares = False
         for backend in self._backends.values():
             if backend.is_spared:
                 state = backend.state

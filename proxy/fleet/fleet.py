@@ -79,25 +79,17 @@ class Fleet:
 
     def observe(self, container: str, lifecycle: Lifecycle, now: float) -> Changes:
         """A container was seen to change: takes effect on all its backends before this returns."""
-        return self._change(
-            lambda backend: backend.key.container == container,
-            lambda evidence, backend: evidence.observe(backend, lifecycle, now),
-        )
+        its_own = [backend for backend in self.backends() if backend.key.container == container]
+        return self._change(its_own, lambda evidence, backend: evidence.observe(backend, lifecycle, now))
 
     def probed(self, key: BackendKey, verdict: Verdict, error: str, now: float) -> Changes:
         """The settled verdict of the probes on an address has flipped; `error` says why when it fails."""
         self._verdicts[key] = verdict
-        return self._change(
-            lambda backend: backend.key == key,
-            lambda evidence, backend: evidence.probe(backend, verdict, error, now),
-        )
+        return self._change(self._at(key), lambda evidence, backend: evidence.probe(backend, verdict, error, now))
 
     def confirmed(self, key: BackendKey, passed: bool, now: float) -> Changes:
         """The probe that a suspicion asked for has ended: it clears the suspicion, or takes the backend down hard."""
-        return self._change(
-            lambda backend: backend.key == key,
-            lambda evidence, backend: evidence.confirm(backend, passed, now),
-        )
+        return self._change(self._at(key), lambda evidence, backend: evidence.confirm(backend, passed, now))
 
     def drain(self, backend: str, now: float) -> Changes:
         """The operator takes a backend, by name, out of service; what is in flight there finishes."""
@@ -161,7 +153,7 @@ class Fleet:
             if backend_spec.key in service.backends:
                 self._describe(service, backend_spec, run)
         self._place(service, newcomers, run)
-        service.refreshed([])
+        service.settle()
         self._unsettled.add(service)
 
     def _place(self, service: Service, specs: list[BackendSpec], run: "_Reconcile") -> None:
@@ -193,24 +185,24 @@ class Fleet:
         self.departed.append((backend, run.now))
         self.on_withdrawn(backend)
 
-    def _change(
-        self, concerns: Callable[[Backend], bool], apply: Callable[[Evidence, Backend], list[Transition]]
-    ) -> Changes:
+    def _at(self, key: BackendKey) -> list[Backend]:
+        """The backends of whichever services at this address."""
+        return [service.backends[key] for service in self.services.values() if key in service.backends]
+
+    def _change(self, backends: Iterable[Backend], apply: Callable[[Evidence, Backend], list[Transition]]) -> Changes:
         transitions: list[Transition] = []
-        for service in self.services.values():
-            for backend in service.backends.values():
-                if concerns(backend):
-                    was = backend.tier
-                    transitions += apply(service.evidence, backend)
-                    self._withdraw(backend, was)
-                    self._unsettled.add(service)
+        for backend in backends:
+            service = self.services[backend.spec.service]
+            was = backend.tier
+            transitions += apply(service.evidence, backend)
+            self._withdraw(backend, was)
+            self._unsettled.add(service)
             service.refreshed([])
         return self._conclude(Changes(transitions=tuple(transitions)))
 
     def _set_drained(self, name: str, drained: bool, now: float) -> Changes:
-        return self._change(
-            lambda backend: backend.name == name, lambda evidence, backend: evidence.drain(backend, drained, now)
-        )
+        named = [backend for backend in self.backends() if backend.name == name]
+        return self._change(named, lambda evidence, backend: evidence.drain(backend, drained, now))
 
     def _withdraw(self, backend: Backend, was: Tier) -> None:
         if backend.tier is Tier.NEVER and was is not Tier.NEVER:

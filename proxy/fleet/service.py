@@ -83,7 +83,7 @@ class Service:
         self.evidence.apply(spec, now)
 
     def rebuild(self) -> None:
-        """Build the policies from the verdicts as they are now: once per flip, never per request."""
+        """Build the policies from the verdicts as they are now: once after flips, not per request."""
         backends = tuple(self.backends.values())
         self._on_trial = tuple(each for each in backends if each.unavailable is Unavailable.ON_TRIAL)
         self._warming = tuple(each for each in backends if each.is_warming)
@@ -102,17 +102,29 @@ class Service:
         willing = [self._policy(members) for members in self._tiers(_WILLING)]
         self._policies = (*willing, *(LastResort(members, self._random) for members in self._tiers(_LAST_RESORTS)))
         self.evidence.count()
-        if self.is_waited_for:
-            self.on_room(self)
+
+    def settle(self) -> None:
+        """Build the policies now, if they no longer hold."""
+        if self.evidence.is_stale:
+            self.rebuild()
+            if self.is_waited_for:
+                self.on_room(self)
 
     def step(self, now: float) -> list[Transition]:
         """Let time pass: suspicions run out, circuits cool, newcomers warm up. Called until `evidence.is_settled`."""
-        return self.refreshed(self.evidence.step(now))
+        transitions = self.evidence.step(now)
+        self.settle()
+        return transitions
 
     def refreshed(self, transitions: list[Transition]) -> list[Transition]:
-        """The transitions, once the policies follow them."""
+        """The transitions. The policies follow with the next request: in a burst of flips they are built once.
+
+        A thousand backends that pass their first probes took 2.4 s when each flip built them (one service).
+        """
         if self.evidence.is_stale:
-            self.rebuild()
+            self._is_plain = False
+            if self.is_waited_for:
+                self.on_room(self)
         return transitions
 
     # called by the data plane, per request
@@ -176,6 +188,10 @@ class Service:
 
     def _take_with_care(self, tried: Collection[Backend], trial_ok: bool) -> Backend | None:
         """Some are on trial, warm up or are full. A trial is a first attempt, so that another is left to send it to."""
+        if self.evidence.is_stale:
+            self.rebuild()
+            if self._is_plain:
+                return self.take(tried)
         crowded = self._crowd.full
         if trial_ok and not tried and self.tries.most > 1:
             for backend in self._on_trial:

@@ -14,7 +14,9 @@ from proxy.health.slow_start import most_in_flight, warmth, weight
 def come_up(backend: Backend, backends: Iterable[Backend], seconds: float, now: float) -> None:
     """A backend has become available that was not before: it begins slowly where a warm peer carries the load."""
     backend.up_since = now
-    backend.is_warming = seconds > 0.0 and not backend.spec.backup and bool(_warm_peers(backends, seconds, now))
+    backend.is_warming = (
+        seconds > 0.0 and not backend.spec.backup and any(_is_warm(each, seconds, now) for each in backends)
+    )
     backend.warmth = 0.0 if backend.is_warming else 1.0
     backend.most_in_flight = 1
 
@@ -37,8 +39,8 @@ def step(backends: Iterable[Backend], seconds: float, now: float) -> bool:
 
 
 def _warm_peers(backends: Iterable[Backend], seconds: float, now: float) -> list[Backend]:
-    return [
-        each
-        for each in backends
-        if each.unavailable is None and not each.spec.backup and each.up_since <= now - seconds
-    ]
+    return [each for each in backends if _is_warm(each, seconds, now)]
+
+
+def _is_warm(backend: Backend, seconds: float, now: float) -> bool:
+    return backend.unavailable is None and not backend.spec.backup and backend.up_since <= now - seconds

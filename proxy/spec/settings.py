@@ -252,7 +252,10 @@ SETTINGS: Final[Mapping[str, Setting]] = _table(
         _setting("forwarded", parse_boolean, "false", "send the field Forwarded (RFC 7239) to backends, too"),
         _setting("request-id", parse_boolean, "true", "give each request an X-Request-Id"),
         _setting(
-            "sticky-secret", optional(parse_sticky_secret, ""), "", "16 to 32 characters for sticky cookies; else by chance"
+            "sticky-secret",
+            optional(parse_sticky_secret, ""),
+            "",
+            "16 to 32 characters for sticky cookies; else by chance",
         ),
         _setting("default", parse_default, (), "defaults of service-level labels: KEY=VALUE", "defaults"),
         _setting(

@@ -1,6 +1,7 @@
 """The fleet's calls: what survives, what leaves, and what the policies see of it. Times are literal."""
 
 import random
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from proxy.fleet.evidence import SUSPICION
 from proxy.fleet.fleet import KEEP_DEPARTED, Fleet
 from proxy.fleet.interface import Transition
 from proxy.fleet.service import Service
+from proxy.health.verdict import Verdict
 from proxy.spec.desired import Desired
 from proxy.spec.route import EVERYTHING, Host, RouteSpec
 from proxy.spec.service import BackendKey, BackendSpec, Lifecycle, PolicyName, ServiceSpec
@@ -205,3 +207,16 @@ def test_repr_tells_the_state() -> None:
     assert repr(named(service, "a")) == "<Backend web/a 10.0.0.1:80 available in_flight=0>"
     assert repr(service) == "<Service web 1/1 available>"
     assert "version=1" in repr(fleet)
+
+
+def test_ten_thousand_first_probes_cost_as_many_steps_and_no_square_of_them() -> None:
+    def cost(count: int) -> float:
+        specs = tuple(spec(f"b{number}") for number in range(count))
+        fleet = Fleet(random.Random(1), probes=True)
+        fleet.reconcile(desired(*specs), 0.0)
+        began = time.process_time()
+        for each in specs:
+            fleet.probed(each.key, Verdict.PASSING, "", 1.0)
+        return time.process_time() - began
+
+    assert min(cost(8000) for _ in range(2)) < 8 * 3 * min(cost(1000) for _ in range(3))
