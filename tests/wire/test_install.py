@@ -4,6 +4,7 @@ Installs from a copy of the tree, since pip builds in place and would take up wh
 fetches the build requirements: without an index the tests are skipped, in CI they fail.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -49,6 +50,14 @@ def ask(target: Path, wire: str = "", code: str = "") -> subprocess.CompletedPro
     environment = os.environ | {"PYTHONPATH": str(target), "SEAWALL_WIRE": wire, "SEAWALL_CODE": code}
     command = [sys.executable, "-P", "-c", SAYS]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=target, check=False)
+
+
+@pytest.mark.parametrize("module", COMPILED)
+def test_compiled_module_has_no_coroutine(module: str) -> None:
+    source = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    if source.exists():  # the codec is of another kind
+        coroutines = (ast.AsyncFunctionDef, ast.Await)
+        assert not [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, coroutines)]
 
 
 def test_install_without_a_compiler_runs_the_reference(tmp_path: Path) -> None:
