@@ -17,10 +17,10 @@ COMPILED = [
     *("proxy/balancing/policy.py", "proxy/retry/decision.py", "proxy/wire/chunked.py", "proxy/wire/head_buffer.py"),
     *("proxy/fleet/backend.py", "proxy/fleet/fleet.py", "proxy/fleet/route_index.py", "proxy/fleet/routes.py"),
     *("proxy/fleet/service.py", "proxy/fleet/statistics.py"),
-    *("proxy/dataplane/admission.py", "proxy/dataplane/attempts.py", "proxy/dataplane/downstream.py"),
-    *("proxy/dataplane/exchange.py", "proxy/dataplane/pool.py"),
-    *("proxy/dataplane/request_reader.py", "proxy/dataplane/tunnel.py", "proxy/dataplane/upload.py"),
-    "proxy/dataplane/upstream.py",
+    *("proxy/dataplane/admission.py", "proxy/dataplane/asker.py", "proxy/dataplane/attempts.py"),
+    *("proxy/dataplane/downstream.py", "proxy/dataplane/exchange.py", "proxy/dataplane/pool.py"),
+    *("proxy/dataplane/request_reader.py", "proxy/dataplane/retries.py", "proxy/dataplane/slow_try.py"),
+    *("proxy/dataplane/tunnel.py", "proxy/dataplane/upload.py", "proxy/dataplane/upstream.py"),
 ]
 
 
