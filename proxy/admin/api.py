@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from proxy.admin import documents
+from proxy.admin import documents, openapi
 from proxy.admin.access import may_change
 from proxy.admin.answers import error
 from proxy.admin.documents import Document
@@ -38,6 +38,7 @@ class Api:
             "/api/v1/containers": self._containers,
             "/api/v1/routes": self._routes,
             "/api/v1/config": self._configuration,
+            openapi.PATH: lambda: openapi.DOCUMENT,
         }
 
     def add_to(self, router: web.UrlDispatcher) -> None:

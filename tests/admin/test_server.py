@@ -31,6 +31,7 @@ READS = (
     "/api/v1/containers",
     "/api/v1/routes",
     "/api/v1/config",
+    "/api/v1/openapi.json",
 )
 
 
