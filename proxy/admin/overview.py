@@ -54,12 +54,12 @@ def overview_document(views: Views) -> Document:
         "problems": sum(len(report.problems) for report in reports) + len(views.problems()),
         "unrouted": views.plane.unrouted,
         "bounds": BOUNDS,
-        "services": [_service_overview(service, now) for service in views.fleet.services.values()],
+        "services": [_service_overview(service, now, views) for service in views.fleet.services.values()],
     }
 
 
-def _service_overview(service: Service, now: float) -> Document:
-    document = service_document(service, now)
+def _service_overview(service: Service, now: float, views: Views) -> Document:
+    document = service_document(service, now, views.probe)
     document["duration"] = list(service.statistics.duration.counts)
     for shown, backend in zip(document["backends"], service.backends.values(), strict=True):
         shown["first_byte"] = list(backend.statistics.first_byte.counts)

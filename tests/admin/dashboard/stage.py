@@ -1,0 +1,81 @@
+"""A scene, the server that shows it, and a real browser that looks at it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
+
+from proxy.admin.server import AdminServer
+from proxy.admin.views import Condition
+from tests.admin.builders import Scene, backend_spec
+from tests.admin.conftest import TOKEN
+
+ELSEWHERE = "seawall.test"  # a name that the browser takes to this machine, but that is none of this machine's own
+_NO_EVENTS = "/api/v1/events"  # where a server has no events, the browser notes the 404
+
+
+@dataclass
+class Stage:
+    """What a test changes, and what the page asked for and complained of."""
+
+    scene: Scene
+    browser: Browser
+    server: AdminServer
+    page: Page
+    requested: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Where the server listens."""
+        return self.server.address[1]
+
+    async def open(self, host: str = "127.0.0.1") -> Page:
+        """Open the page and wait for the first document."""
+        await self.page.goto(f"http://{host}:{self.port}/")
+        await expect(self.page.locator("#link-text")).to_have_text("Live")
+        return self.page
+
+    def tick(self, seconds: float = 1.0, **requests: int) -> None:
+        """Let time pass, and backends answer so many requests with 200 after 3 ms each."""
+        self.scene.now += seconds
+        for name, count in requests.items():
+            backend = self.scene.backend(name.replace("_", "-"))
+            service = self.scene.service(backend.spec.service)
+            for _ in range(count):
+                backend.statistics.responses[2] += 1
+                backend.statistics.first_byte.observe(0.003)
+                service.statistics.count_request(b"GET", 200, 0.003)
+
+    def note_request(self, request: Request) -> None:
+        """Called by the page."""
+        self.requested.append(request.url)
+
+    def note_console(self, message: ConsoleMessage) -> None:
+        """Called by the page."""
+        if message.type in ("error", "warning") and not message.location["url"].endswith(_NO_EVENTS):
+            self.complaints.append(message.text)
+
+
+@asynccontextmanager
+async def staged(browser: Browser, **context: Any) -> AsyncIterator[Stage]:
+    """Two backends of one service behind a page of its own; it must have complained of nothing at the end."""
+    scene = Scene()
+    scene.reconcile(backend_spec("web-1"), backend_spec("web-2", weight=3, backup=True))
+    scene.readiness.hold(Condition.LISTENING)
+    scene.readiness.hold(Condition.DISCOVERED)
+    server = AdminServer(scene.views, token=TOKEN)
+    await server.start("127.0.0.1", 0)
+    page = await (await browser.new_context(**context)).new_page()
+    stage = Stage(scene=scene, browser=browser, server=server, page=page)
+    page.on("request", stage.note_request)
+    page.on("console", stage.note_console)
+    page.on("pageerror", lambda error: stage.complaints.append(str(error)))
+    try:
+        yield stage
+        assert stage.complaints == []
+    finally:
+        await page.context.close()
+        await stage.server.stop()
