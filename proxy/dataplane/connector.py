@@ -58,6 +58,10 @@ class Connector:
             upstream.close()
             raise
         else:
+            if upstream.is_lost:  # the backend took it and closed it, before there was anybody to tell
+                exchange.on_connect_failed(Failure.RESET)
+                return
+            upstream.count()
             exchange.on_connected(upstream)
 
     def _client_tls(self) -> ssl.SSLContext:

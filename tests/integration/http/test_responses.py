@@ -60,7 +60,6 @@ async def test_bad_head_is_502_and_costs_its_connection(start_proxy: StartProxy,
         assert backend.accepted == 2
 
 
-@pytest.mark.xfail(reason="a head that comes whole in one read is not measured, only one that comes in pieces")
 @pytest.mark.http(44)
 async def test_head_over_the_limit_is_502_also_in_one_piece(start_proxy: StartProxy) -> None:
     async with ScriptedBackend(Answers(head(b"A: " + b"x" * 40_000, b"Content-Length: 0"))) as backend:
