@@ -17,11 +17,13 @@ _JSON: Final = "application/json"
 _HEALTH: Final = "health"
 _STATE: Final = "state"
 _CHANGES: Final = "changes"
+_DASHBOARD: Final = "dashboard"
 
 _TAGS: Final = (
     {"name": _HEALTH, "description": "For orchestrators and scrapers."},
     {"name": _STATE, "description": "What there is at this moment. Open to whoever reaches the address."},
     {"name": _CHANGES, "description": "Need the admin token, or a client on the same machine."},
+    {"name": _DASHBOARD, "description": "The page at / and what it is made of."},
 )
 
 
@@ -72,13 +74,30 @@ _METRICS: Final = _text(
     "The text format, or OpenMetrics if the Accept header asks for it.", "text/plain", "application/openmetrics-text"
 )
 
+_UNCHANGED: Final[_Part] = {"description": "It is what the client has."}
+
 _EVENTS: Final[_Part] = {
     "description": "Server-sent events as long as the client stays. The data of each is JSON of the schema named here.",
     "content": {"text/event-stream": {"schema": {"type": "string"}, "x-data": reference("Transition")}},
 }
 
 _PATHS: Final[_Part] = {
-    "/": _read("index", _STATE, "A page with links to what there is", _text("A page.", "text/html")),
+    "/": _with(
+        _read("page", _DASHBOARD, "The dashboard", _text("A page.", "text/html"), status_304=_UNCHANGED), "IfNoneMatch"
+    ),
+    "/dashboard/{name}": _with(
+        _read(
+            "file",
+            _DASHBOARD,
+            "A file of the dashboard",
+            _text("A file.", "text/html", "text/css", "text/javascript"),
+            status_304=_UNCHANGED,
+            status_404=_json("There is no such file.", "Error"),
+        ),
+        "File",
+        "IfNoneMatch",
+    ),
+    "/api/v1/overview": _state("overview", "Everything that moves, in one document", "Overview"),
     "/healthz": _read("health", _HEALTH, "Whether the process lives", _json("It does.", "Health")),
     "/readyz": _read(
         "readiness",
@@ -131,6 +150,13 @@ _COMPONENTS: Final[_Part] = {
             "required": True,
             "description": "A backend's name; all backends of that name are meant, in whichever services.",
             "schema": {"type": "string", "minLength": 1},
+        },
+        "File": {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}},
+        "IfNoneMatch": {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "The ETag of what the client has.",
+            "schema": {"type": "string"},
         },
         "LastEventID": {
             "name": "Last-Event-ID",

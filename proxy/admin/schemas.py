@@ -31,6 +31,11 @@ def _object(description: str, optional: Sequence[str] = (), **properties: Schema
     return {"type": "object", "description": description, "required": required, "properties": properties}
 
 
+def _extended(schema: Schema, description: str, **properties: Schema) -> Schema:
+    """The same object with more properties, or with others of the same name."""
+    return _object(description, **{**schema["properties"], **properties})
+
+
 def _list(of: str) -> Schema:
     return {"type": "array", "items": reference(of)}
 
@@ -55,6 +60,10 @@ def _count(description: str) -> Schema:
 
 def _seconds(description: str) -> Schema:
     return {"type": "number", "minimum": 0, "description": f"{description}, in seconds"}
+
+
+def _buckets(description: str) -> Schema:
+    return {"type": "array", "items": {"type": "integer", "minimum": 0}, "description": f"{description}, by bucket."}
 
 
 def _counts(description: str, keys: Schema) -> Schema:
@@ -105,6 +114,20 @@ _BACKEND: Final = _object(
     failures=_counts("Attempts that failed, by failure.", _FAILURE),
     circuit=reference("Circuit"),
     probe={"description": "Null where nobody probes.", "oneOf": [reference("Probe"), {"type": "null"}]},
+)
+
+_OVERVIEW: Final = _object(
+    "Everything that moves, for a page that asks once a second.",
+    version=_text("Of Seawall."),
+    at=_seconds("When, by a clock that only goes forward"),
+    missing={"type": "array", "items": {"enum": [condition.value for condition in Condition]}},
+    connected={"type": ["boolean", "null"], "description": "Whether the engine is heard; null without one."},
+    fleet_version=_count("How often the fleet has changed."),
+    containers=_counts("Containers seen, by decision.", {"enum": [decision.value for decision in Decision]}),
+    problems=_count("Mistakes in labels and settings."),
+    unrouted=_count("Requests that no route fits."),
+    bounds={"type": "array", "items": {"type": "number"}, "description": "Of the buckets, in seconds; one has none."},
+    services=_list("ServiceOverview"),
 )
 
 _CONTAINER: Final = _object(
@@ -161,6 +184,16 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Services": _object("Every service.", services=_list("Service")),
     "Backend": _BACKEND,
     "Backends": _object("Every backend of every service.", backends=_list("Backend")),
+    "Overview": _OVERVIEW,
+    "ServiceOverview": _extended(
+        _SERVICE,
+        "A service with its durations.",
+        backends=_list("BackendOverview"),
+        duration=_buckets("Requests from their head to the end of their answer"),
+    ),
+    "BackendOverview": _extended(
+        _BACKEND, "A backend with its durations.", first_byte=_buckets("Attempts to the first byte of their answer")
+    ),
     "Circuit": _object(
         "What lets requests to a backend flow, or not.",
         state=_text("Open lets none through, half-open one on trial.", *CIRCUIT_STATES.values()),

@@ -48,6 +48,7 @@ EXAMPLES = 50  # of each operation, the same in every run
 DRAIN = "/api/v1/backends/{name}/drain"
 UNDRAIN = "/api/v1/backends/{name}/undrain"
 BACKEND = "/api/v1/backends/{name}"
+FILE = "/dashboard/{name}"
 EVENTS = "/api/v1/events"
 
 
@@ -170,6 +171,9 @@ class Asked(NamedTuple):
 
 ASKED = {
     **{f"{path} answers": Asked("get", path, 200) for method, path in OPERATIONS if method == "get"},
+    f"{FILE} answers": Asked("get", FILE, 200, "main.js"),
+    **{f"{path} again": Asked("get", path, 304, "main.js", (("If-None-Match", "*"),)) for path in ("/", FILE)},
+    f"{FILE} of a file there is not": Asked("get", FILE, 404, "passwd"),
     f"{BACKEND} of a backend there is not": Asked("get", BACKEND, 404, "nobody"),
     f"{EVENTS} when too many follow": Asked("get", EVENTS, 503, followers=MOST_FOLLOWERS),
     "/readyz while starting": Asked("get", "/readyz", 503, ready=False),
