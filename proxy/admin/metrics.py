@@ -59,6 +59,28 @@ def _retries(figures: Figures) -> Series:
             yield (service.name, failure.label), count
 
 
+def _rescues(figures: Figures) -> Series:
+    for service in figures.services:
+        for failure, count in service.rescues.items():
+            yield (service.name, failure.label), count
+
+
+def _retries_denied(figures: Figures) -> Series:
+    return (((service.name,), service.retries_denied) for service in figures.services)
+
+
+def _queue_lengths(figures: Figures) -> Series:
+    return (((service.name,), service.waiting) for service in figures.services)
+
+
+def _queue_waits(figures: Figures) -> Series:
+    return (((service.name,), service.queue_waits) for service in figures.services)
+
+
+def _queue_dropped(figures: Figures) -> Series:
+    return (((service.name,), service.queue_dropped) for service in figures.services)
+
+
 def _backend_requests(figures: Figures) -> Series:
     for backend in figures.backends:
         for index, count in enumerate(backend.responses):
@@ -170,6 +192,29 @@ FAMILIES: Final = (
         ("service", "failure"),
         "Attempts after the first of a request, by the failure of the attempt before.",
         _retries,
+    ),
+    Family(
+        "retry_budget_exhausted",
+        "counter",
+        _SERVICE,
+        "Attempts that were not made because the retry budget had nothing left.",
+        _retries_denied,
+    ),
+    Family(
+        "rescues",
+        "counter",
+        ("service", "failure"),
+        "Requests that were taken off a backend that went down hard, and sent elsewhere.",
+        _rescues,
+    ),
+    Family("queue_length", "gauge", _SERVICE, "Requests that wait for a backend now.", _queue_lengths),
+    Family("queue_wait_seconds", "histogram", _SERVICE, "How long requests waited whose turn came.", _queue_waits),
+    Family(
+        "queue_dropped",
+        "counter",
+        _SERVICE,
+        "Requests that found the line full, or waited in it for nothing.",
+        _queue_dropped,
     ),
     Family(
         "backend_requests",

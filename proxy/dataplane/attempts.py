@@ -263,6 +263,7 @@ class Attempts(Asker):
         if left <= 0.0:
             self._give_up(failure)
         elif not service.line.join(self, now):
+            service.statistics.queue_dropped += 1
             self._give_up(failure if self.attempts else Failure.QUEUE_FULL)
         else:
             self.phase = Phase.HELD

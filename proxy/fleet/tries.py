@@ -49,7 +49,10 @@ class Tries:
         """Spend a token on another try where it costs one: a trial's is on us, and so is one that nobody has seen."""
         if happened in _FREE or kind is Kind.TRIAL:
             return True
-        return self.budget.spend(self._statistics.duration.count, now)
+        if self.budget.spend(self._statistics.duration.count, now):
+            return True
+        self._statistics.retries_denied += 1
+        return False
 
     def may_hedge(self, now: float) -> bool:
         """Spend a token on a second try beside a slow one."""

@@ -70,6 +70,7 @@ def figures(scene: Scene) -> Figures:
         service.statistics.count_request(b"GET", 200, 0.004)
         service.statistics.count_request(b"BREW", 502, 99.0)
         service.statistics.count_retry(Failure.REFUSED)
+        service.statistics.count_rescue(Failure.BACKEND_DOWN)
         service.statistics.response_bytes = 12_345_678
         for backend in service.backends.values():
             Service.take_again(backend)
