@@ -9,6 +9,7 @@ import { MANY_ERRORS, Services } from "./services.js";
 import { Differences, Events, Timeline } from "./transitions.js";
 
 const EVERY = 1_000; // milliseconds between two questions
+const FAILURES = 2; // that make a lost connection: one is what a browser makes of any change of the network
 const CONTAINERS_EVERY = 10; // questions, when nothing points to a change
 
 const services = new Services();
@@ -20,27 +21,31 @@ const events = new Events((transition) => timeline.add(transition));
 let lastAnswer = null; // a Date
 let seenContainers = ""; // what the table of containers was last fetched for
 let questions = 0;
+let failures = 0; // one after the other
 let wake = () => {};
 
 async function ask() {
   try {
+    const isAfterOpen = events.isOpen;
     const overview = await server.overview();
     performance.clearMeasures("seawall-update");
     const start = performance.now();
     take(overview);
     performance.measure("seawall-update", { start });
-    setLink(true);
+    if (isAfterOpen) events.settle();
+    timeline.setSource(events.isSettled);
     await askForContainers(overview);
+    failures = 0;
+    setLink(true);
   } catch (failure) {
-    setLink(false, failure);
+    failures += 1;
+    if (failures >= FAILURES) setLink(false, failure);
   }
 }
 
 function take(overview) {
   lastAnswer = new Date();
-  const transitions = differences.take(overview, lastAnswer);
-  if (!events.isLive) transitions.forEach((transition) => timeline.add(transition));
-  timeline.setSource(events.isLive);
+  events.missing(differences.take(overview, lastAnswer)).forEach((transition) => timeline.add(transition));
   services.take(overview);
   writeTotals(overview);
   writeStanding(overview);

@@ -41,37 +41,69 @@ function* left(before, states, now) {
   }
 }
 
-/** The server's events. `onTransition` is called with each, `isLive` says whether they can be relied on. */
+/**
+ * The server's events. `onTransition` is called with each.
+ *
+ * What happened between the last document and the first event is in the first document that was asked for after the
+ * stream was there: until that is taken the events are not settled, and `missing` says what they have not told.
+ */
 export class Events {
   constructor(onTransition) {
     this.onTransition = onTransition;
-    this.isLive = false;
     this.source = null;
+    this.lose();
   }
 
-  /** Listen, unless that is so already. After a refusal (a server without events) the next call tries again. */
+  /** Listen, unless that is so already. After a refusal the next call tries again. */
   open() {
     if (this.source && this.source.readyState !== EventSource.CLOSED) return;
+    let hasId = false; // with the id of an event the browser resumes behind it, so that none is missed
     this.source = new EventSource("api/v1/events");
-    this.source.onopen = () => (this.isLive = true);
-    this.source.onerror = () => (this.isLive = this.source.readyState === EventSource.CONNECTING && this.isLive);
-    const onEvent = (event) => this.onTransition(parse(event.data));
-    this.source.onmessage = onEvent;
-    this.source.addEventListener("transition", onEvent);
+    this.source.onopen = () => (this.isOpen = true);
+    this.source.onerror = () => {
+      if (!hasId || this.source.readyState === EventSource.CLOSED) this.lose();
+    };
+    this.source.addEventListener("transition", (event) => {
+      hasId = true;
+      this.hear(parse(event.data));
+    });
   }
 
   /** Listen no longer: a browser has few connections to a server, and pages that nobody looks at would take them all. */
   close() {
     this.source?.close();
     this.source = null;
-    this.isLive = false;
+    this.lose();
+  }
+
+  /** Those of the differences between two documents that no event has told or will tell. */
+  missing(differences) {
+    return this.isSettled ? [] : differences.filter((transition) => !this.told.has(nameOf(transition)));
+  }
+
+  /** A document that was asked for while the stream was there is taken. */
+  settle() {
+    this.isSettled = this.isOpen;
+    if (this.isSettled) this.told.clear();
+  }
+
+  hear(transition) {
+    if (!this.isSettled) this.told.add(nameOf(transition));
+    this.onTransition(transition);
+  }
+
+  lose() {
+    this.isOpen = false;
+    this.isSettled = false;
+    this.told = new Set();
   }
 }
 
+const nameOf = ({ service, backend }) => service + "\n" + backend;
+
 function parse(data) {
   const transition = JSON.parse(data);
-  const time = typeof transition.time === "number" ? transition.time * 1_000 : transition.time;
-  return { ...transition, time: new Date(time ?? Date.now()) };
+  return { ...transition, time: new Date(transition.time) };
 }
 
 /** The list on the page. */
@@ -100,8 +132,8 @@ export class Timeline {
   }
 
   /** Say where transitions come from. */
-  setSource(isLive) {
-    write(byId("timeline-source"), isLive ? "as they happen" : "seen once a second");
+  setSource(isEvents) {
+    write(byId("timeline-source"), isEvents ? "as they happen" : "seen once a second");
   }
 }
 

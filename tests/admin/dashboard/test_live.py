@@ -1,20 +1,19 @@
 """The dashboard in a real browser while things happen: traffic, a container that dies, a server that goes away."""
 
-import json
+import asyncio
 import re
 from dataclasses import replace
 
 import pytest
 from playwright.async_api import Route, expect
 
-from proxy.admin.server import AdminServer
+from proxy.admin.events import EventLog
 from proxy.fleet.interface import Transition
 from proxy.problem import Problem, Severity
 from proxy.spec.container import Claim, Decision
 from proxy.spec.service import Lifecycle, ServiceSpec
 from tests.admin.builders import ROUTES, backend_spec
-from tests.admin.conftest import TOKEN
-from tests.admin.dashboard.stage import Stage
+from tests.admin.dashboard.stage import Stage, serve
 from tests.admin.reports import report
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -53,10 +52,10 @@ async def test_answers_of_5xx_show_as_share_of_errors(stage: Stage) -> None:
 
 async def test_container_that_dies_is_seen_dying(stage: Stage) -> None:
     page = await stage.open()
-    stage.scene.fleet.observe("id-web-1", Lifecycle.DRAINING, stage.scene.now)
+    stage.observe("web-1", Lifecycle.DRAINING)
     row = page.get_by_role("row", name=re.compile("web-1"))
     await expect(row.locator(".word")).to_have_text("draining")
-    stage.scene.fleet.observe("id-web-1", Lifecycle.GONE, stage.scene.now)
+    stage.observe("web-1", Lifecycle.GONE)
     await expect(row.locator(".word")).to_have_text("gone")
     await expect(row.get_by_role("button")).to_have_count(0)
     await expect(page.locator(".service .available")).to_have_text("1 of 2 available")
@@ -70,26 +69,45 @@ async def test_many_that_change_alike_are_one_entry(stage: Stage) -> None:
     stage.scene.reconcile(*(backend_spec(f"web-{number}") for number in range(20)))
     page = await stage.open()
     for number in range(20):
-        stage.scene.fleet.observe(f"id-web-{number}", Lifecycle.UNHEALTHY, stage.scene.now)
+        stage.observe(f"web-{number}", Lifecycle.DRAINING)
     await expect(page.locator("#timeline li")).to_have_count(1)
     await expect(page.locator("#timeline .who")).to_have_text("20 backends")
 
 
-async def test_transitions_come_from_events_where_there_are_any(stage: Stage) -> None:
-    transition = Transition(service="web", backend="web-1", before="available", after="suspect", reason="refused")
-    document = {field: getattr(transition, field) for field in Transition.__slots__}
-    told = [f"id: 1\ndata: {json.dumps({**document, 'time': '2026-01-02T03:04:05+00:00'})}\n\n"]
-
-    async def answer(route: Route) -> None:
-        await route.fulfill(content_type="text/event-stream", body=told.pop() if told else ": nothing new\n\n")
-
-    await stage.page.route("**/api/v1/events", answer)
+async def test_transition_is_told_as_it_happens_with_its_reason(stage: Stage) -> None:
     page = await stage.open()
-    await expect(page.locator("#timeline .change")).to_have_text(["available → suspect · refused"])
-    await expect(page.locator("#timeline-source")).to_have_text("as they happen")
-    stage.scene.fleet.observe("id-web-1", Lifecycle.GONE, stage.scene.now)
-    await expect(page.locator(".service .word").first).to_have_text("gone")
-    await expect(page.locator("#timeline li")).to_have_count(1)
+    transition = Transition(service="web", backend="web-1", before="available", after="suspect", reason="refused")
+    stage.scene.events.add([transition])
+    await expect(page.locator("#timeline .change")).to_have_text("available → suspect · refused")
+    await expect(page.locator("#announcer")).to_have_text("web-1 in web: suspect.")
+
+
+async def test_where_events_cannot_be_had_transitions_are_what_differs(stage: Stage) -> None:
+    await stage.page.route("**/api/v1/events", lambda route: route.fulfill(status=503, json={"error": "too many"}))
+    page = await stage.open(source="seen once a second")
+    stage.observe("web-1", Lifecycle.GONE)
+    await expect(page.locator("#timeline .change")).to_have_text("available → gone")
+    stage.scene.reconcile(backend_spec("web-2"), backend_spec("web-3"))
+    await expect(page.locator("#timeline .who")).to_have_text(["web-1", "web-3", "web-1"])
+    assert all("503" in complaint for complaint in stage.complaints)
+    stage.complaints.clear()
+
+
+async def test_what_happened_before_the_stream_was_there_is_not_lost(stage: Stage) -> None:
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await stage.page.route("**/api/v1/events", hold)
+    await stage.page.goto(f"http://127.0.0.1:{stage.port}/")
+    await expect(stage.page.locator("#link-text")).to_have_text("Live")
+    stage.observe("web-1", Lifecycle.GONE)
+    held.set()
+    await expect(stage.page.locator("#timeline-source")).to_have_text("as they happen")
+    stage.observe("web-2", Lifecycle.GONE)
+    await expect(stage.page.locator("#timeline .who")).to_have_text(["web-2", "web-1"])
 
 
 async def test_lost_connection_is_said_and_found_again(stage: Stage) -> None:
@@ -97,28 +115,27 @@ async def test_lost_connection_is_said_and_found_again(stage: Stage) -> None:
     await stage.server.stop()
     await expect(page.get_by_role("alert")).to_contain_text("does not answer")
     await expect(page.locator("#link-text")).to_have_text("Connection lost")
-    port, stage.server = stage.port, AdminServer(stage.scene.views, token=TOKEN)
+    stage.scene.events = EventLog()  # of the process that takes its place
+    port, stage.server = stage.port, serve(stage.scene)
     await stage.server.start("127.0.0.1", port)
     await expect(page.locator("#link-text")).to_have_text("Live")
     await expect(page.get_by_role("alert")).to_have_count(0)
-    assert all("ERR_CONNECTION_REFUSED" in complaint for complaint in stage.complaints)
+    stage.observe("web-1", Lifecycle.GONE)
+    await expect(page.locator("#timeline .change")).to_have_text("available → gone")
+    assert all("net::ERR_" in complaint for complaint in stage.complaints)
     stage.complaints.clear()
 
 
-async def test_circuit_and_probe_show_once_the_api_has_them(stage: Stage) -> None:
-    async def with_health(route: Route) -> None:
-        document = await (await route.fetch()).json()
-        document["services"][0]["backends"][0]["circuit"] = {"state": "open"}
-        document["services"][0]["backends"][0]["probe"] = {"verdict": "failing", "error": "HTTP status 503"}
-        await route.fulfill(json=document)
-
-    await stage.page.route("**/api/v1/overview", with_health)
+async def test_circuit_and_probe_show_how_a_backend_fares(stage: Stage) -> None:
+    stage.scene.probe("web-1", 0.01, error="HTTP status 503")
+    stage.scene.probe("web-2", 0.01)
     page = await stage.open()
     row = page.get_by_role("row", name=re.compile("web-1"))
-    await expect(row.locator(".circuit")).to_have_text("open")
+    await expect(row.locator(".circuit")).to_have_text("closed")
     await expect(row.locator(".probe")).to_have_text("HTTP status 503")
-    await expect(page.get_by_role("row", name=re.compile("web-2")).locator(".circuit")).to_have_text("\u2013")
-    await stage.page.unroute_all(behavior="ignoreErrors")
+    await expect(page.get_by_role("row", name=re.compile("web-2")).locator(".probe")).to_have_text("passing")
+    stage.scene.probes.clear()
+    await expect(page.get_by_role("columnheader", name="Last probe")).to_have_count(0)
 
 
 async def test_every_container_says_why_it_is_or_is_not_routed(stage: Stage) -> None:
@@ -146,7 +163,7 @@ async def test_markup_in_a_name_stays_text(stage: Stage) -> None:
     stage.scene.reports = [report(hostile, Decision.PROBLEM, problem)]
     stage.scene.problems = [problem]
     page = await stage.open()
-    stage.scene.fleet.observe(f"id-{hostile}", Lifecycle.GONE, stage.scene.now)
+    stage.observe(hostile, Lifecycle.GONE)
     await expect(page.locator("#timeline .who")).to_have_text(hostile)
     await expect(page.locator("#container-rows .name")).to_have_text(hostile)
     await expect(page.locator(".service .name")).to_have_text(hostile)
