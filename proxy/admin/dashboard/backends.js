@@ -56,7 +56,7 @@ export class BackendView {
   }
 }
 
-const CELLS = ["word", "since", "why", "figure", "rate", "errors", "in-flight", "p50", "p99", "circuit", "probe"];
+const CELLS = ["word", "since", "why", "figure", "rate", "errors", "in-flight", "p50", "p99", "circuit", "probe", "verdict"];
 
 // Of a thousand rows those in the window are written: the rest would cost their layout each second.
 const watch = new IntersectionObserver(
@@ -112,7 +112,7 @@ class Row {
   writeHealth({ circuit, probe }) {
     write(this.cells.circuit, circuit?.state ?? "–");
     mark(this.cells.circuit, "data-gravity", circuit ? gravity(circuit.state === "closed" ? "available" : circuit.state) : null);
-    write(this.cells.probe, probe?.error ?? probe?.verdict ?? "–");
+    write(this.cells.verdict, probe?.error ?? probe?.verdict ?? "–");
     mark(this.cells.circuit, "data-unknown", circuit ? null : "");
     mark(this.cells.probe, "data-unknown", probe ? null : "");
     mark(this.cells.probe, "title", probe?.error ?? null); // it may be cut off

@@ -159,7 +159,7 @@ function toEntry(alike) {
   find("time").dateTime = time.toISOString();
   find(".who").textContent = who(alike);
   find(".where").textContent = "in " + service;
-  find(".change").textContent = before + " → " + after + (reason && reason !== after ? " · " + reason : "");
+  find(".change").textContent = before + " → " + after + (reason && !after.includes(reason) ? " · " + reason : "");
   if (alike.length > 1) find(".what").title = alike.map((one) => one.backend).join(", ");
   return entry;
 }
