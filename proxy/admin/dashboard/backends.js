@@ -73,7 +73,7 @@ class Row {
     this.button = this.element.querySelector("button");
     this.tags = this.element.querySelector(".tags");
     this.element.querySelector(".name").textContent = backend.name;
-    this.element.querySelector(".address").textContent = backend.address;
+    this.element.querySelector(".address").textContent = backend.address.replace(/^http:\/\//, "");
     this.button.dataset.backend = backend.name;
     this.element.row = this;
     watch.observe(this.element);

@@ -25,7 +25,7 @@ async def test_page_shows_every_backend_and_asks_nobody_else(stage: Stage) -> No
     page = await stage.open()
     table = page.get_by_role("table", name="Backends of web")
     await expect(table.get_by_role("rowheader")).to_have_text(
-        ["web-1 http://10.0.0.1:80", "web-2 weight 3, backuphttp://10.0.0.1:80"]
+        ["web-1 10.0.0.1:80", "web-2 weight 3, backup10.0.0.1:80"]
     )
     await expect(page.locator("#total-available")).to_have_text("2 of 2")
     await expect(page.locator("#lost")).to_be_hidden()
