@@ -7,7 +7,7 @@ python -m tests.simulation --first 100000 --count 5000
 import argparse
 import sys
 
-from tests.simulation.world import BrokenLawError, simulate
+from tests.simulation.world import BrokenLawError, simulate, tell
 
 
 def main() -> int:
@@ -19,8 +19,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000)
     arguments = parser.parse_args()
     if arguments.seed is not None and arguments.trace:
-        journal = simulate(arguments.seed, traced=True)
-        sys.stdout.write("\n".join([*(journal.lines or ()), *journal.broken, ""]))
+        journal = tell(arguments.seed, traced=True)
+        sys.stdout.write("\n".join([*(journal.lines or ()), *map(str, journal.broken), ""]))
         return 1 if journal.broken else 0
     seeds = range(arguments.first, arguments.first + arguments.count) if arguments.seed is None else [arguments.seed]
     broken = 0

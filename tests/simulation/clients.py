@@ -127,7 +127,7 @@ class SimulatedClient(asyncio.Protocol):
     def _read(self, is_end: bool) -> None:
         while self._buffer:
             if not self.requests:
-                self._journal.breaks("one response per request", f"a client got {self._buffer[:60]!r} unasked")
+                self._journal.breaks("each request ends once", f"a client got {self._buffer[:60]!r} unasked")
                 return
             request = self.requests[0]
             request.answering = True

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.control.discovery.event import EngineEvent
+from proxy.control.discovery.known import STOPPING
 from tests.simulation.backends import TROUBLES, Mode, SimulatedBackend
 from tests.simulation.journal import Journal
 from tests.simulation.network import Network
@@ -15,6 +16,7 @@ LOST: Final = 0.04  # shares of events
 REPEATED: Final = 0.04
 LATE: Final = 0.1
 HUP: Final = 1
+TERM: Final = 15
 
 
 class SimulatedEngine(FakeEngine):
@@ -25,6 +27,8 @@ class SimulatedEngine(FakeEngine):
         self.is_true = False
         self._chance = chance
         self._due = 0.0
+        self._told_down: dict[str, tuple[float, str]] = {}  # when the container had started, and the event
+        self._told_to_stop: dict[str, tuple[float, float]] = {}  # likewise, and until when that holds
 
     def _tell(self, subscription: FakeSubscription, event: EngineEvent) -> None:
         chance = self._chance
@@ -37,10 +41,34 @@ class SimulatedEngine(FakeEngine):
             self._due = max(loop.time() + delay, self._due + 1e-6)
             loop.call_at(self._due, self._hand_over, subscription, event)
 
-    @staticmethod
-    def _hand_over(subscription: FakeSubscription, event: EngineEvent) -> None:
-        if not subscription.ended.done():
-            subscription.on_event(event)
+    def _hand_over(self, subscription: FakeSubscription, event: EngineEvent) -> None:
+        if subscription.ended.done():
+            return
+        subscription.on_event(event)
+        container = next((one for one in self.containers.values() if one.id == event.container), None)
+        if container is None or container.started > event.time:
+            return
+        if event.action in ("die", "pause"):
+            self._told_down[container.id] = container.started, event.action
+        elif event.action == "kill" and event.signal == TERM:
+            self._told_to_stop[container.id] = container.started, asyncio.get_running_loop().time() + STOPPING
+
+    def unpause(self, name: str) -> None:
+        self._told_down.pop(self.containers[name].id, None)
+        super().unpause(name)
+
+    def what_was_told(self, container_id: str) -> str:
+        """Why nobody may be sent there, by events that discovery has heard and that still hold; else empty."""
+        container = next((one for one in self.containers.values() if one.id == container_id), None)
+        if container is None:
+            return ""
+        started, action = self._told_down.get(container_id, (0.0, ""))
+        if started == container.started and container.status != "running":
+            return action
+        started, until = self._told_to_stop.get(container_id, (0.0, 0.0))
+        if started == container.started and asyncio.get_running_loop().time() < until:
+            return "kill"
+        return ""
 
 
 class Fates:
@@ -100,7 +128,7 @@ class Fates:
             self._replace(backend)
         elif fate < 0.95:
             self._journal.note(f"{backend.name} ignores a signal")
-            self._engine.kill(backend.name, chance.choice((HUP, 15)))
+            self._engine.kill(backend.name, chance.choice((HUP, TERM)))
         else:
             self._lose_engine()
 

@@ -102,7 +102,7 @@ def nobody_waits_longer_than_limits(world: "World") -> Iterator[str]:
     answering = 2 * (spec.timeout.response + SWEEP_INTERVAL) + spec.timeout.idle + SWEEP_INTERVAL
     most = spec.limit.wait + connecting + answering + _ON_THE_WAY
     for request in world.journal.requests.values():
-        if request.sent_at and request.ended_at - request.sent_at > most:
+        if request.sent_at and (request.ended_at or world.loop.time()) - request.sent_at > most:
             yield f"{request!r} took longer than {most:g} s"
 
 

@@ -46,12 +46,24 @@ class Request:
         return bool(self.answers) or self.is_cut or self.has_left
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A law did not hold. `time` is in seconds since the beginning of the story."""
+
+    law: str
+    how: str
+    time: float
+
+    def __str__(self) -> str:
+        return f"at {self.time:.4f} s: {self.law}: {self.how}"
+
+
 class Journal:
     """Requests by id; `lines` is the trace when one is kept, `broken` the laws that did not hold, the first first."""
 
     def __init__(self, clock: Callable[[], float], traced: bool) -> None:
         self.requests: dict[int, Request] = {}
-        self.broken: list[str] = []
+        self.broken: list[Broken] = []
         self.lines: list[str] | None = [] if traced else None
         self._clock = clock
 
@@ -79,6 +91,6 @@ class Journal:
 
     def breaks(self, law: str, how: str) -> None:
         """A law does not hold."""
-        text = f"{law}: {how}"
-        self.note(f"BROKEN {text}")
-        self.broken.append(f"at {self._clock() - 1000.0:.4f} s: {text}")
+        broken = Broken(law, how, self._clock() - 1000.0)
+        self.note(f"BROKEN {law}: {how}")
+        self.broken.append(broken)

@@ -39,18 +39,24 @@ class BrokenLawError(AssertionError):
     """A law did not hold; says which, how, and how to see the whole story."""
 
 
-def simulate(seed: int, traced: bool = False) -> Journal:
+def simulate(seed: int) -> None:
     """Tell the story of `seed`; BrokenLawError when a law does not hold in it."""
+    journal = tell(seed)
+    if journal.broken:
+        raise BrokenLawError(
+            f"seed {seed}: {journal.broken[0]}\nsee all of it with: python -m tests.simulation --seed {seed} --trace"
+        )
+
+
+def tell(seed: int, traced: bool = False) -> Journal:
+    """Everything that happened in the story of `seed`, and which laws did not hold; `traced`: in lines to read, too."""
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, SimulatedLoop)
         journal = Journal(loop.time, traced)
-        with clock_of(loop), witness.watched(journal):
-            runner.run(World(seed, journal, loop).run())
-    if journal.broken and not traced:
-        raise BrokenLawError(
-            f"seed {seed}: {journal.broken[0]}\nsee all of it with: python -m tests.simulation --seed {seed} --trace"
-        )
+        world = World(seed, journal, loop)
+        with clock_of(loop), witness.watched(journal, world.engine):
+            runner.run(world.run())
     return journal
 
 
