@@ -47,6 +47,7 @@ class SimulatedBackend:
     def __init__(self, name: str, journal: Journal, chance: random.Random) -> None:
         self.name = name
         self.mode = Mode.HEALTHY
+        self.error_share = 0.7  # while it errs
         self.is_paused = False
         self.is_stopping = False
         self.chance = chance
@@ -122,7 +123,7 @@ class SimulatedBackend:
             await asyncio.sleep(within - started)
             hard = self.admits is Admits.IS_AWAY
             return Outcome(passed=False, hard=hard, error=f"no answer within {within:g}s", seconds=within)
-        fails = asks and self.mode in (Mode.ERRING, Mode.RESETTING) and self.chance.random() < 0.7
+        fails = asks and self.mode in (Mode.ERRING, Mode.RESETTING) and self.chance.random() < self.error_share
         return Outcome(passed=not fails, error="status 500" if fails else "", seconds=started)
 
 
@@ -204,11 +205,13 @@ class BackendConnection(asyncio.Protocol):
     def _answer(self) -> None:
         method, number = self._request
         chance = self._backend.chance
-        erring = self._backend.mode is Mode.ERRING and chance.random() < 0.7
+        erring = self._backend.mode is Mode.ERRING and chance.random() < self._backend.error_share
         status = chance.choice((500, 502, 503)) if erring else chance.choice((200, 200, 200, 404))
         parts = chance.randrange(40)
         content = b"[%d]" % number * parts
         head = b"HTTP/1.1 %d Whatever\r\nX-Answer: %d/%d\r\n" % (status, number, parts)
+        if status == 503 and chance.random() < 0.3:
+            head += b"Retry-After: %d\r\n" % chance.choice((0, 1, 30))
         style = chance.random()
         if method == b"HEAD":
             self._finish(head + b"Content-Length: %d\r\n\r\n" % len(content))

@@ -48,10 +48,12 @@ class SimulatedEngine(FakeEngine):
         container = next((one for one in self.containers.values() if one.id == event.container), None)
         if container is None or container.started > event.time:
             return
-        if event.action in ("die", "pause"):
+        if event.action in ("die", "pause") and container.status != "running":
             self._told_down[container.id] = container.started, event.action
         elif event.action == "kill" and event.signal == TERM:
-            self._told_to_stop[container.id] = container.started, asyncio.get_running_loop().time() + STOPPING
+            told = self._told_to_stop.get(container.id)
+            if told is None or told[0] != container.started:  # the first of several signals counts
+                self._told_to_stop[container.id] = container.started, asyncio.get_running_loop().time() + STOPPING
 
     def unpause(self, name: str) -> None:
         self._told_down.pop(self.containers[name].id, None)
@@ -132,6 +134,12 @@ class Fates:
         else:
             self._lose_engine()
 
+    def strike_all(self) -> None:
+        """Every backend answers with nothing but errors."""
+        for backend in self.backends.values():
+            backend.error_share = 1.0
+            backend.turn(Mode.ERRING)
+
     def heal(self) -> None:
         """Everything is well, and stays so."""
         self._is_healed = self._engine.is_true = True
@@ -180,7 +188,7 @@ class Fates:
         self._journal.note(f"{backend.name} is paused")
         backend.pause()
         self._engine.pause(backend.name)
-        self._later(self._chance.uniform(0.1, 5.0), self._unpause, backend)
+        self._later(self._chance.uniform(0.1, 8.0), self._unpause, backend)
 
     def _unpause(self, backend: SimulatedBackend) -> None:
         if self._container(backend).status == "paused":

@@ -1,17 +1,24 @@
 """The laws that hold in every world: each yields how it is broken, and nothing where it holds.
 
-Those of AT_REST hold whenever nothing more happens at a moment, those of AT_END when the last client has gone, and
-those of WHEN_STOPPED when all is closed.
+Those of WHEN_MOVED hold whenever nothing more happens at a moment, and need no look where neither bytes nor verdicts
+have moved. Those of ALL_THE_TIME are about how long something lasts. Those of AT_END hold when the last client has
+gone, and those of WHEN_STOPPED when all is closed.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from proxy.dataplane.attempts import Phase
 from proxy.dataplane.plane import SWEEP_INTERVAL
-from proxy.fleet.backend import Tier
+from proxy.dataplane.retries import LAST_WORDS
+from proxy.failure import Failure
+from proxy.fleet.backend import Tier, Unavailable
 from proxy.fleet.evidence import UNANSWERED_SUSPICION
 from proxy.health.circuit import State, most_open
+from proxy.retry.backoff import LONGEST_RETRY_AFTER
+from proxy.retry.budget import TRICKLE, WORTH
+from proxy.retry.try_timeout import HEDGED
 from tests.simulation.journal import IDEMPOTENT
 from tests.simulation.loop import SimulatedLoop
 
@@ -40,9 +47,8 @@ def circuits_take_out_no_more_than_their_share(world: "World") -> Iterator[str]:
     Those that are open already stay so when the service shrinks: it holds for moments at which one opens.
     """
     service = world.fleet.services.get(SERVICE)
-    if service is None or world.last_version == world.fleet.version:
+    if service is None:
         return
-    world.last_version = world.fleet.version
     serving = {backend.name for backend in service.backends.values() if backend.tier is not Tier.NEVER}
     opened = {backend.name for backend in service.backends.values() if backend.circuit.state is State.OPEN}
     has_opened = not opened <= world.last_open
@@ -98,12 +104,70 @@ def tries_are_bounded(world: "World") -> Iterator[str]:
 def nobody_waits_longer_than_limits(world: "World") -> Iterator[str]:
     """A request takes no longer than its time to be held, to connect, to be answered (once again) and to stream."""
     spec = world.service_spec
-    connecting = spec.retry.attempts * (spec.timeout.connect + SWEEP_INTERVAL)
-    answering = 2 * (spec.timeout.response + SWEEP_INTERVAL) + spec.timeout.idle + SWEEP_INTERVAL
-    most = spec.limit.wait + connecting + answering + _ON_THE_WAY
+    tries = spec.retry.attempts
+    connecting = tries * (spec.timeout.connect + SWEEP_INTERVAL)
+    pausing = tries * (LONGEST_RETRY_AFTER + SWEEP_INTERVAL)
+    # One try, one more, and the trial of a half-open circuit before them.
+    answering = min(tries, 3) * (spec.timeout.response + SWEEP_INTERVAL) + spec.timeout.idle + SWEEP_INTERVAL
+    most = spec.limit.wait + SWEEP_INTERVAL + connecting + pausing + answering + _ON_THE_WAY
     for request in world.journal.requests.values():
         if request.sent_at and (request.ended_at or world.loop.time()) - request.sent_at > most:
             yield f"{request!r} took longer than {most:g} s"
+
+
+def retries_are_within_budget(world: "World") -> Iterator[str]:
+    """What backends see twice is at most 20 % and 3 a second, with 10 s of that at once (resilience.md, "Retry").
+
+    Beside it go hedges, which have a budget of their own, trials, which are on us, and rescues, of which there are
+    never more than requests in flight.
+    """
+    service = world.fleet.services[SERVICE]
+    requests = [each for each in world.journal.requests.values() if each.id <= world.requests_until_healed]
+    count, seconds = len(requests), world.healed_at - world.started
+    twice = sum(max(len(request.seen_by) - 1, 0) for request in requests)
+    income = service.spec.retry.budget * count + TRICKLE * (seconds + WORTH)
+    beside = world.journal.trials + _hedges(world) + sum(service.statistics.rescues.values())
+    if twice > income + beside:
+        yield f"{twice} of {count} requests were seen twice, which is more than {income:.0f} and {beside}"
+
+
+def hedges_are_few(world: "World") -> Iterator[str]:
+    """At most 5 % of requests have a second try beside a slow one (resilience.md, "Try timeout")."""
+    if SERVICE not in world.fleet.services:
+        return
+    hedges, count = _hedges(world), len(world.journal.requests)
+    if hedges > HEDGED * count + 1:
+        yield f"{hedges} of {count}"
+
+
+def lines_are_no_longer_than_their_limit(world: "World") -> Iterator[str]:
+    """No more than limit.queue wait (resilience.md, "Limits")."""
+    for service in world.fleet.services.values():
+        if len(service.line) > service.spec.limit.queue:
+            yield f"{service.line!r} of at most {service.spec.limit.queue}"
+
+
+def nobody_has_more_in_flight_than_its_limit(world: "World") -> Iterator[str]:
+    """A backend serves no more than limit.inflight at once (resilience.md, "Limits")."""
+    most = world.service_spec.limit.inflight
+    if most is None:
+        return
+    for backend in world.backends():
+        if backend.in_flight > most:
+            yield f"{backend!r} of at most {most}"
+
+
+def nobody_waits_in_vain(world: "World") -> Iterator[str]:
+    """Who waits for a backend that is gone is sent elsewhere, or told within 5 s (resilience.md, "Rescue")."""
+    now = world.loop.time()
+    for downstream in world.plane.downstreams:
+        exchange = downstream.exchange
+        if exchange is None or exchange.phase is not Phase.WAITING or exchange.backend is None:
+            continue
+        backend = exchange.backend
+        is_gone = backend.unavailable in (Unavailable.GONE, Unavailable.PAUSED)
+        if is_gone and exchange.request_complete and now > backend.since + LAST_WORDS + 2 * SWEEP_INTERVAL:
+            yield f"{exchange!r} at {backend!r}"
 
 
 def there_is_always_a_way_back(world: "World") -> Iterator[str]:
@@ -114,6 +178,10 @@ def there_is_always_a_way_back(world: "World") -> Iterator[str]:
     for backend in world.backends():
         if backend.unavailable is not None or backend.circuit.state is not State.CLOSED:
             yield f"{backend!r} {backend.circuit!r}"
+
+
+def _hedges(world: "World") -> int:
+    return world.fleet.services[SERVICE].statistics.retries.get(Failure.TRY_TIMEOUT, 0)
 
 
 def all_is_given_back(world: "World") -> Iterator[str]:
@@ -139,17 +207,21 @@ def nothing_is_left(world: "World") -> Iterator[str]:
         yield f"connections: {world.plane.pool.open} open, {world.plane.pool.idle} idle"
 
 
-AT_REST: Final[tuple[Law, ...]] = (
+WHEN_MOVED: Final[tuple[Law, ...]] = (
     in_flight_counts_are_true,
     circuits_take_out_no_more_than_their_share,
-    suspicions_end,
+    lines_are_no_longer_than_their_limit,
+    nobody_has_more_in_flight_than_its_limit,
+    hedges_are_few,
 )
+ALL_THE_TIME: Final[tuple[Law, ...]] = (suspicions_end, nobody_waits_in_vain)
 AT_END: Final[tuple[Law, ...]] = (
     each_request_ends_once,
     non_idempotent_requests_are_sent_once,
     nothing_is_sent_after_an_answer_has_begun,
     tries_are_bounded,
     nobody_waits_longer_than_limits,
+    retries_are_within_budget,
     there_is_always_a_way_back,
     all_is_given_back,
 )

@@ -64,6 +64,7 @@ class Journal:
     def __init__(self, clock: Callable[[], float], traced: bool) -> None:
         self.requests: dict[int, Request] = {}
         self.broken: list[Broken] = []
+        self.trials = 0  # of half-open circuits
         self.lines: list[str] | None = [] if traced else None
         self._clock = clock
 

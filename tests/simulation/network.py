@@ -52,7 +52,8 @@ class End(asyncio.Transport):
 
     other: "End"
 
-    def __init__(self, protocol: asyncio.Protocol, latency: float, peer: tuple[str, int]) -> None:
+    def __init__(self, network: "Network", protocol: asyncio.Protocol, latency: float, peer: tuple[str, int]) -> None:
+        self._network = network
         super().__init__({"peername": peer, "socket": _Socket(self)})
         self.protocol: Any = protocol
         self.resets_on_close = False
@@ -118,6 +119,7 @@ class End(asyncio.Transport):
     # on the way
 
     def _send(self, kind: _Kind, data: bytes = b"") -> None:
+        self._network.moves += 1
         due = self._loop.time() + self._latency
         self._under_way.append((due, kind, data))
         if len(self._under_way) == 1:
@@ -158,18 +160,21 @@ class End(asyncio.Transport):
     def _lose(self, error: Exception | None) -> None:
         if not self.is_closed:
             self.is_closed = True
+            self._network.moves += 1
             self._loop.call_soon(self.protocol.connection_lost, error)
 
 
 class Network:
     """`hosts` by address. `upstreams` are the proxy's ends of the connections it has opened.
 
-    `on_request` is called with the address and the first bytes of whatever the proxy begins to write there.
+    `connecting` counts those being opened, by address, and `moves` everything that happens. `on_write` is called with
+    the address and whatever the proxy writes there.
     """
 
     def __init__(self, latency: Callable[[], float], on_write: Callable[[str, bytes], None]) -> None:
         self.hosts: dict[str, Host] = {}
         self.upstreams: dict[End, str] = {}
+        self.moves = 0
         self.connecting: Counter[str] = Counter()
         self._latency = latency
         self._on_write = on_write
@@ -178,6 +183,7 @@ class Network:
         """As `create_connection`: what comes of it is what the host does."""
         latency = self._latency()
         self.connecting[address] += 1
+        self.moves += 1
         try:
             await asyncio.sleep(2 * latency)
             host = self.hosts.get(address)
@@ -190,7 +196,8 @@ class Network:
                 raise OSError(errno.EHOSTUNREACH, "no route to host")
         finally:
             self.connecting[address] -= 1
-        near, _ = join(factory(), host.accept(), latency)
+            self.moves += 1
+        near, _ = self.join(factory(), host.accept(), latency)
         near.on_write = lambda data: self._on_write(address, data)
         self.upstreams[near] = address
         return near, near.protocol
@@ -208,11 +215,10 @@ class Network:
             del self.upstreams[end]
         return under_way
 
-
-def join(near: asyncio.Protocol, far: asyncio.Protocol, latency: float) -> tuple[End, End]:
-    """A connection: both ends, both told of it."""
-    ends = End(near, latency, ("192.0.2.1", 1)), End(far, latency, ("192.0.2.2", 2))
-    ends[0].other, ends[1].other = ends[1], ends[0]
-    far.connection_made(ends[1])
-    near.connection_made(ends[0])
-    return ends
+    def join(self, near: asyncio.Protocol, far: asyncio.Protocol, latency: float) -> tuple[End, End]:
+        """A connection: both ends, both told of it."""
+        ends = End(self, near, latency, ("192.0.2.1", 1)), End(self, far, latency, ("192.0.2.2", 2))
+        ends[0].other, ends[1].other = ends[1], ends[0]
+        far.connection_made(ends[1])
+        near.connection_made(ends[0])
+        return ends

@@ -7,24 +7,30 @@ from typing import Any
 
 import pytest
 
-from proxy.dataplane import attempts
+from proxy.control.discovery.roster import Roster
+from proxy.dataplane import retries
 from proxy.dataplane.admission import Admissions
 from proxy.dataplane.attempts import Attempts, Phase
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.plane import DataPlane
+from proxy.dataplane.retries import Retries
 from proxy.failure import Failure
 from proxy.fleet import service
 from proxy.fleet.backend import Backend, Tier
 from proxy.fleet.circuits import Circuits
+from proxy.fleet.crowd import Crowd
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes
 from proxy.fleet.service import Service
+from proxy.fleet.tries import Tries
+from proxy.fleet.waiting import WaitingLine
 from proxy.health.circuit import Circuit, State
 from proxy.retry.decision import Again, Happened, Kind, Progress, decide
 from proxy.spec.desired import Desired
 from tests.simulation.world import BrokenLawError, simulate, tell
 
-STORIES = 40
+pytestmark = pytest.mark.source  # compiled modules take no bugs
+STORIES = 60
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -62,35 +68,66 @@ def connections_of_failed_attempts_are_used_again(patch: pytest.MonkeyPatch) -> 
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.exchange = None
-            self.plane.pool.release(upstream, self.plane.pool and self.started)
+            self.plane.pool.release(upstream, self.started)
 
     patch.setattr(Attempts, "_drop_upstream", drop_upstream)
 
 
 def every_method_is_taken_for_idempotent(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(attempts, "kind_of", lambda method, **_: Kind.IDEMPOTENT)
+    patch.setattr(retries, "kind_of", lambda method, **_: Kind.IDEMPOTENT)
 
 
 def tries_are_not_counted(patch: pytest.MonkeyPatch) -> None:
     def decide_always(happened: Happened, kind: Kind, progress: Progress) -> Again:
         return decide(happened, kind, replace(progress, tries=0, resends=0))
 
-    patch.setattr(attempts, "decide", decide_always)
+    patch.setattr(retries, "decide", decide_always)
 
 
 def answers_that_break_off_are_tried_again(patch: pytest.MonkeyPatch) -> None:
-    on_failure = Attempts.on_failure
+    on_failure = Retries.on_failure
 
-    def on_failure_of_any_phase(self: Attempts, failure: Failure) -> None:
+    def on_failure_of_any_phase(self: Retries, failure: Failure) -> None:
         if self.phase is Phase.STREAMING:
             self.phase = Phase.WAITING
             failure = Failure.RESET
         on_failure(self, failure)
 
-    patch.setattr(Attempts, "on_failure", on_failure_of_any_phase)
+    patch.setattr(Retries, "on_failure", on_failure_of_any_phase)
 
 
 def patience_has_no_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Attempts, "_allowed", lambda self: 60.0)
+
+
+def retries_cost_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tries, "may_go_again", lambda self, happened, kind, now: True)
+
+
+def hedges_cost_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tries, "may_hedge", lambda self, now: True)
+
+
+def lines_have_no_end(patch: pytest.MonkeyPatch) -> None:
+    join = WaitingLine.join
+
+    def join_always(self: WaitingLine[Any], who: Any, now: float) -> bool:
+        self.limit, limit = len(self) + 1, self.limit
+        try:
+            return join(self, who, now)
+        finally:
+            self.limit = limit
+
+    patch.setattr(WaitingLine, "join", join_always)
+
+
+def nobody_is_ever_full(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Crowd, "is_limited", False)
+    patch.setattr(Crowd, "gather", lambda self, backends: None)
+
+
+def nobody_is_rescued(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Retries, "on_backend_down", lambda self, backend, now: None)
     patch.setattr(Attempts, "_allowed", lambda self: 60.0)
 
 
@@ -114,7 +151,7 @@ def those_down_hard_are_a_last_resort(patch: pytest.MonkeyPatch) -> None:
 
 
 def events_are_not_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Fleet, "observe", lambda self, container, lifecycle, now: Changes())
+    patch.setattr(Roster, "hear", lambda self, event, now, is_replayed: None)
 
 
 def those_tried_are_asked_again(patch: pytest.MonkeyPatch) -> None:
@@ -162,6 +199,11 @@ PLANTED: list[tuple[str, Plant]] = [
     ("tries are bounded", tries_are_not_counted),
     ("nothing is sent after an answer has begun", answers_that_break_off_are_tried_again),
     ("nobody waits longer than limits", patience_has_no_end),
+    ("retries are within budget", retries_cost_nothing),
+    ("hedges are few", hedges_cost_nothing),
+    ("lines are no longer than their limit", lines_have_no_end),
+    ("nobody has more in flight than its limit", nobody_is_ever_full),
+    ("nobody waits in vain", nobody_is_rescued),
     ("there is always a way back", circuits_stay_open),
     ("all is given back", clients_that_go_are_counted_on),
     ("nothing is left", nothing_is_closed),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulation.world import simulate
 
+pytestmark = pytest.mark.source  # what watches picks and reconciles takes the place of methods
 STORIES = int(os.environ.get("SEAWALL_SIMULATION_STORIES", "2000"))
 CHUNK = 100
 

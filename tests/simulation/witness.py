@@ -26,6 +26,8 @@ def watched(journal: Journal, engine: SimulatedEngine) -> Iterator[None]:
             return None
         if journal.lines is not None:
             journal.note(f"picked {chosen!r}")
+        if chosen.circuit.is_trying and chosen not in trying:
+            journal.trials += 1
         pick = Pick(chosen, service, tried, trying, engine)
         for law in PICK_LAWS:
             how = law(pick)
@@ -86,7 +88,11 @@ def the_available_go_first(pick: Pick) -> str:
         return ""
     if chosen.unavailable is Unavailable.ON_TRIAL and chosen.circuit.is_trying and chosen not in pick.trying:
         return ""
-    better = [each for each in pick.service.backends.values() if each.unavailable is None and each not in pick.tried]
+    better = [
+        each
+        for each in pick.service.backends.values()
+        if each.unavailable is None and each not in pick.tried and (each.full is None or each.in_flight < each.limit)
+    ]
     return f"{chosen!r} {chosen.circuit!r} before {better}" if better else ""
 
 

@@ -14,7 +14,7 @@ from proxy.control.probes.question import Question
 from proxy.control.reconciler import Reconciler
 from proxy.control.transitions import AnnouncedFleet
 from proxy.dataplane.downstream import Downstream
-from proxy.dataplane.plane import ClientSettings, DataPlane
+from proxy.dataplane.plane import SWEEP_INTERVAL, ClientSettings, DataPlane
 from proxy.fleet.backend import Backend
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes, Transition
@@ -24,13 +24,14 @@ from proxy.spec.service import ServiceSpec
 from tests.simulation import witness
 from tests.simulation.clients import SimulatedClient
 from tests.simulation.engine import Fates, SimulatedEngine
-from tests.simulation.invariants import AT_END, AT_REST, SERVICE, WHEN_STOPPED, Law
+from tests.simulation.invariants import ALL_THE_TIME, AT_END, SERVICE, WHEN_MOVED, WHEN_STOPPED, Law
 from tests.simulation.journal import Journal
 from tests.simulation.loop import SimulatedLoop, clock_of
-from tests.simulation.network import Network, join
+from tests.simulation.network import Network
 from tests.support.fake_engine import wall_clock
 from tests.support.recording_log import RecordingLog
 
+OUTAGE: Final = 8.0  # seconds in which all backends fail
 HEALING: Final = 90.0  # seconds in which all is well, at the end of each story
 T = TypeVar("T")
 
@@ -70,11 +71,17 @@ class World:
         self.network = loop.network = Network(lambda: chance.uniform(0.0002, 0.002), self._on_sent)
         self.engine = SimulatedEngine(chance)
         labels, is_checked = _labels(chance)
+        self._is_outage = seed % 50 == 7
+        if self._is_outage:
+            labels |= {"seawall.retry.attempts": "3", "seawall.limit.inflight": "none"}
         self.fates = Fates(self.engine, self.network, journal, chance, labels, is_checked)
         self.service_spec = ServiceSpec(name=SERVICE)
+        self.started = self.healed_at = loop.time()
+        self.requests_until_healed = 0
         self.last_open: set[str] = set()
         self.last_serving = 0
-        self.last_version = -1
+        self._looked_at = (-1, -1)
+        self._look_at = 0.0
         self._wire(chance)
         loop.on_rest = self._look
         loop.set_exception_handler(self._on_exception)
@@ -85,6 +92,7 @@ class World:
         self.fleet = Fleet(chance, probes=True)
         self.plane = DataPlane(self.fleet, ClientSettings())
         self.plane.downstreams = InOrder()
+        self.plane.chance = chance
         announced = AnnouncedFleet(self.fleet, self._on_changes)
         source = DockerSource(
             self.engine, announced, Surroundings(), log, clock=clock, wall_clock=wall_clock, chance=chance
@@ -104,7 +112,13 @@ class World:
         tasks = [self.loop.create_task(each()) for each in self._loops]
         await asyncio.sleep(1.0)
         self.service_spec = self.fleet.services[SERVICE].spec
-        await self._live(self._chance.uniform(5.0, 20.0))
+        if self._is_outage:
+            await self._live(OUTAGE, clients=60.0, strikes=0.0)
+        else:
+            chance = self._chance
+            await self._live(chance.uniform(4.0, 16.0), chance.uniform(2.0, 12.0), chance.uniform(0.2, 1.5))
+        self.healed_at = self.loop.time()
+        self.requests_until_healed = len(self.journal.requests)
         self.fates.heal()
         await self._recover(HEALING)
         self.loop.on_rest = None
@@ -116,11 +130,13 @@ class World:
         await asyncio.sleep(10.0)  # longer than a backend keeps a connection that nobody uses
         self._check(WHEN_STOPPED)
 
-    async def _live(self, seconds: float) -> None:
-        """Clients come and things happen."""
+    async def _live(self, seconds: float, clients: float, strikes: float) -> None:
+        """So many clients come and so many things happen in a second; without strikes everything fails at once."""
         chance, now = self._chance, self.loop.time
-        until, strike = now() + seconds, now()
-        clients, strikes = chance.uniform(2.0, 12.0), chance.uniform(0.2, 1.5)  # per second
+        until = now() + seconds
+        strike = now() if strikes else float("inf")
+        if not strikes:
+            self.fates.strike_all()
         while now() < until:
             await asyncio.sleep(chance.expovariate(clients))
             self._connect(is_plain=False)
@@ -132,13 +148,13 @@ class World:
         """A few clients, among whom circuits find their trials."""
         until = self.loop.time() + seconds
         while self.loop.time() < until - 15.0:
-            await asyncio.sleep(self._chance.uniform(0.5, 3.0))
+            await asyncio.sleep(self._chance.uniform(1.0, 5.0))
             self._connect(is_plain=True)
         await asyncio.sleep(until - self.loop.time())
 
     def _connect(self, is_plain: bool) -> None:
         client = SimulatedClient(self.journal, self._chance, self.service_spec.retry.attempts, is_plain)
-        join(Downstream(self.plane), client, self._chance.uniform(0.0002, 0.005))
+        self.network.join(Downstream(self.plane), client, self._chance.uniform(0.0002, 0.005))
 
     def backends(self) -> Iterable[Backend]:
         """All that the fleet has."""
@@ -167,7 +183,13 @@ class World:
     # laws
 
     def _look(self) -> None:
-        self._check(AT_REST)
+        moved = (self.network.moves, self.fleet.version)
+        if moved != self._looked_at:
+            self._looked_at = moved
+            self._check(WHEN_MOVED)
+        if self.loop.time() >= self._look_at:
+            self._look_at = self.loop.time() + SWEEP_INTERVAL
+            self._check(ALL_THE_TIME)
 
     def _check(self, laws: tuple[Law, ...]) -> None:
         for law in laws:
@@ -204,6 +226,11 @@ def _labels(chance: random.Random) -> tuple[dict[str, str], bool]:
         "seawall.timeout.idle": chance.choice(("2s", "4s")),
         "seawall.slow-start": chance.choice(("0s", "3s", "10s")),
         "seawall.retry.attempts": chance.choice(("1", "2", "3", "3")),
+        "seawall.health.interval": chance.choice(("2s", "5s")),
+        "seawall.retry.try-timeout": chance.choice(("auto", "300ms")),
+        "seawall.limit.inflight": chance.choice(("none", "none", "2")),
+        "seawall.limit.queue": chance.choice(("256", "3")),
+        "seawall.limit.wait": chance.choice(("1s", "0s", "3s")),
     }
     if chance.random() < 0.5:
         labels["seawall.health.path"] = "/health"
