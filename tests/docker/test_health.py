@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -155,14 +156,12 @@ async def test_poisonous_url_takes_nobody_out_for_other_clients(
     backends = await replicas(run_backend, 3)
     await until_serving(seawall, *backends)
     async with Load(seawall.url, rate=2 * RATE, max_seconds=30) as load:
-        statuses = await poison(seawall)
-        asked = [await requests_of(backend) for backend in backends]
-        await settle(0.5)
-        print(*logged_transitions(seawall), sep="\n")
-        served = [await requests_of(backend) - before for backend, before in zip(backends, asked, strict=True)]
-    assert statuses == {502}
+        for _ in range(10):
+            assert await poison(seawall, 1) == {502}
+            # well answered by each of them: three resets in a row, with nothing between, are more than one bad URL
+            counts = {backend: await answers_of(seawall, backend) for backend in backends}
+            await wait_until_async(partial(all_have_answered, seawall, counts), "an answer of each", 5)
     assert not load.report.failed, load.report
-    assert min(served) > 0
     await until_serving(seawall, *backends)  # the last suspicion is cleared
     for backend in backends:
         assert (await standing(seawall, backend))["failures"]["reset"] > 0
@@ -172,7 +171,7 @@ async def test_poisonous_url_takes_nobody_out_for_other_clients(
 async def test_poisonous_url_alone_leaves_the_service_up(seawall: SeawallProcess, run_backend: RunBackend) -> None:
     backends = await replicas(run_backend, 3)
     await until_serving(seawall, *backends)
-    assert await poison(seawall) == {502}
+    assert await poison(seawall, 20) == {502}
     async with Load(seawall.url, rate=RATE, max_seconds=30) as load:
         await settle(1)
     assert not load.report.failed, load.report
@@ -321,17 +320,27 @@ async def has_been_asked(backend: Backend, times: int) -> bool:
     return await requests_of(backend) >= times
 
 
+async def all_have_answered(seawall: SeawallProcess, counts: dict[Backend, int]) -> bool:
+    """Whether each has answered more than that."""
+    return all([await answers_of(seawall, backend) > count for backend, count in counts.items()])
+
+
 async def in_container(backend: Backend, *command: str) -> None:
     ended = await asyncio.to_thread(backend.container.exec_run, list(command))
     assert ended.exit_code == 0, ended.output
 
 
-async def poison(seawall: SeawallProcess) -> set[int | None]:
-    """What a client gets for 20 requests within 1 s that make every backend reset."""
-    async with Load(f"{seawall.url}/?reset=1", rate=20, post_share=0, max_seconds=1) as load:
+async def poison(seawall: SeawallProcess, times: int) -> set[int | None]:
+    """What a client gets for so many requests, 20 a second, that make every backend reset."""
+    async with Load(f"{seawall.url}/?reset=1", rate=20, post_share=0, max_seconds=times / 20) as load:
         report = await load.finish()
-    assert len(report.records) == 20
+    assert len(report.records) == times
     return {record.status for record in report.records}
+
+
+async def answers_of(seawall: SeawallProcess, backend: Backend) -> int:
+    """How many requests it answered well, as the proxy counts them."""
+    return int((await standing(seawall, backend))["requests"].get("2xx", 0))
 
 
 async def fixed_facts(seawall: SeawallProcess, backend: Backend) -> tuple[dict[str, object], float]:
