@@ -125,8 +125,7 @@ async def test_backend_that_answers_503_on_2_of_5_requests_is_out_within_2_s(
         asked = await requests_of(flaky)
         await settle(1)
         assert await requests_of(flaky) == asked
-    assert {record.backend for record in load.report.failed} <= {flaky.name}, load.report
-    assert len(load.report.failed) < 20, load.report
+    assert not load.report.failed, load.report  # each 503 was made good by a retry
     assert (await standing(seawall, flaky))["circuit"]["state"] == "open"
     assert await metric(seawall, "seawall_circuit_opened_total", flaky) == 1
 

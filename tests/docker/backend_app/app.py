@@ -5,7 +5,7 @@ It answers every request with JSON: name, method, path, body_bytes, pid, request
 By path: `/health` is counted apart, as `probes`. `/stats` tells both counts and is not counted. `/become?KEY=VALUE`
 changes one of the Manners below, and is not counted either; these two are answered whatever its manners.
 By query: `delay=MS` before the answer, `status=CODE`, `bytes=N` for a body of N bytes in place of the JSON, `reset=1`
-for a reset in place of an answer.
+for a reset in place of an answer. A request with an Upgrade field gets it, and its bytes back from then on.
 By environment: PORT (8000), NAME (the host's), BOOT_SECONDS (0; it listens only after), LINGER (2), LOG_REQUESTS (off:
 only POSTs that carry an id are logged), and the manners it begins with, in capitals: FAIL_EVERY, SILENT, …
 
@@ -111,6 +111,8 @@ class Backend:
             writer.close()
         elif "reset" in request.query:
             reset(writer)
+        elif "upgrade" in request.headers:
+            await echo(request.headers["upgrade"], reader, writer)
         elif path == "/health":
             await asyncio.sleep(self.manners.health_delay / 1000)
             await write_answer(writer, request, self.manners.health_status, "text/plain", 0)
@@ -214,6 +216,15 @@ async def write_answer(
         await writer.drain()
         length -= len(piece)
     await writer.drain()
+
+
+async def echo(protocol: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Switch to the protocol, whatever it is, and send back what comes until the client ends."""
+    writer.write(f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n".encode())
+    while data := await reader.read(len(PIECE)):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
