@@ -146,16 +146,17 @@ class Retries(Attempts):
         backend, upstream = self.backend, self.upstream
         if self._is_patient or now >= until or backend is None or upstream is None:
             return False
-        self._is_patient = True
-        self.downstream.deadline = until
         kind = self._kind()
         if decide(Happened.SLOW, kind, self._progress()) is Again.NO:
+            self._is_patient = True
+            self.downstream.deadline = until
             return True
-        if not self.service.tries.may_hedge(now):
-            return True
-        other = self.service.take((*self.tried, backend))
+        # The budget first: a pick that comes to nothing would cost somebody's turn.
+        other = self.service.take((*self.tried, backend)) if self.service.tries.may_hedge(now) else None
         if other is None:
+            self.downstream.deadline = min(now + self.service.tries.first_wait, until)  # then it may be otherwise
             return True
+        self._is_patient = True
         self.resends += is_resend(Happened.SLOW, kind)
         self._slow = upstream.exchange = SlowTry(self, backend, upstream, self.tried_at)
         self.plane.fleet.report(self.service, backend, Failure.TRY_TIMEOUT, now)
