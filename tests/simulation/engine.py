@@ -46,7 +46,7 @@ class SimulatedEngine(FakeEngine):
             return
         subscription.on_event(event)
         container = next((one for one in self.containers.values() if one.id == event.container), None)
-        if container is None or container.started > event.time:
+        if container is None or container.started >= event.time - 1e-6:  # it is about an earlier run
             return
         if event.action in ("die", "pause") and container.status != "running":
             self._told_down[container.id] = container.started, event.action
