@@ -80,10 +80,10 @@ class Exchange(Retries):
         elif self.phase is Phase.PAUSING:
             self.phase = Phase.CONNECTING
             self.attempt(self._reason)
-        elif self.downstream.is_half_closed:
-            self._cut(Failure.CLIENT_GONE)
         elif self._doom is not None:
             self.on_failure(self._doom)
+        elif self.downstream.is_half_closed:
+            self._cut(Failure.CLIENT_GONE)
         elif self.request_complete or self.downstream.is_reading_paused:
             if self.phase is not Phase.WAITING or not self._tries_beside(now):
                 self.on_failure(Failure.RESPONSE_TIMEOUT)
