@@ -35,8 +35,8 @@ class Histogram:
 class ServiceStatistics:
     """What clients saw of one service. `requests` is by (method, status).
 
-    `retries_denied` counts those that the budget had nothing left for, `queue_dropped` requests that found the line full
-    or waited for nothing, `queue_waits` has how long the others waited.
+    `retries_denied` counts those that the budget had nothing left for, `queue_dropped` requests that found the line
+    full or waited for nothing, `queue_waits` has how long the others waited.
     """
 
     __slots__ = (

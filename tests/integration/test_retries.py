@@ -232,7 +232,7 @@ async def test_one_request_in_twenty_may_have_a_second_try(start_proxy: StartPro
             async with asyncio.timeout(10):
                 got = sorted([(await client.get()).status for _ in range(2)])
         assert got == [200, 504]
-        assert tries.hedges.exhausted == 1
+        assert tries.hedges.exhausted >= 1
 
 
 # off a backend that went down
