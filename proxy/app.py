@@ -69,7 +69,7 @@ class App:
                 forwarded=spec.forwarded,
                 request_id=spec.request_id,
             ),
-            AccessLog(AccessLogFormat(spec.access_log)) if spec.access_log else None,
+            AccessLog(AccessLogFormat(spec.access_log), share=spec.access_log_sample) if spec.access_log else None,
         )
         self.readiness = Readiness()
         self._engine = DockerEngine(spec.docker) if spec.docker else None

@@ -73,6 +73,7 @@ class Figures:
     backends: tuple[BackendFigures, ...]
     bad_requests: Mapping[Failure, int]
     unrouted: int
+    access_log_dropped: int
     connections: Connections
     containers: Mapping[Decision, int]
     problems: Mapping[str, int]  # by kind
@@ -104,6 +105,7 @@ class FigureTaker:
             backends=self._take_backends(now),
             bad_requests=dict(views.plane.bad_requests),
             unrouted=views.plane.unrouted,
+            access_log_dropped=views.plane.access_log_dropped,
             connections=dict(views.connections()),
             containers=Counter(report.decision for report in reports),
             problems=problems,

@@ -45,6 +45,10 @@ HELP: Final[Mapping[str, tuple[str | None, str]]] = {
     "policy": ("NAME", "How to choose a backend: least-connections, round-robin or random; labels may differ."),
     "drain": ("TIME", "On SIGTERM, how long requests may take to finish."),
     "access-log": ("FORMAT", "A line per request on stdout: off, json or combined."),
+    "access-log-sample": (
+        "SHARE",
+        "The share of requests that have a line, 0 to 1; failed and retried ones always do.",
+    ),
     "log-format": ("FORMAT", "The proxy's own log on stderr: text, json, or auto: text on a terminal."),
 }
 

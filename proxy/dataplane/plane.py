@@ -157,7 +157,7 @@ class DataPlane:
             self._timer.cancel()
             self._timer = None
         if self.access_log is not None:
-            self.access_log.flush()
+            self.access_log.close()
 
     # called by connections
 
@@ -233,7 +233,8 @@ class DataPlane:
             self._close_tunnels(now)
         self.fleet.sweep(now)
         if self.access_log is not None:
-            self.access_log.flush()
+            self.access_log.flush(asyncio.get_running_loop())
+            self.statistics.access_log_dropped = self.access_log.dropped
 
     def _close_tunnels(self, now: float) -> None:
         """A tunnel outlasts every request: when a backend's time to drain ends, it is closed rather than cut."""

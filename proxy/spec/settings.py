@@ -16,6 +16,7 @@ from proxy.spec.values import (
     choice,
     duration,
     integer,
+    number,
     optional,
     parse_boolean,
     parse_port,
@@ -270,6 +271,12 @@ SETTINGS: Final[Mapping[str, Setting]] = _table(
             choice("format", [("off", None), ("false", None), ("json", "json"), ("combined", "combined")]),
             "off",
             "one line a request to stdout: off, json or combined",
+        ),
+        _setting(
+            "access-log-sample",
+            number(0, 1),
+            "1",
+            "share of the requests that have a line; those that failed or were sent again always have",
         ),
         _setting(
             "log-format",

@@ -213,6 +213,12 @@ def test_what_reached_no_service(scene: Scene, scrape: Scrapes) -> None:
     assert scrape("seawall_bad_requests_total", reason="bad-host") == 1
 
 
+def test_lines_that_the_access_log_lost(scene: Scene, scrape: Scrapes) -> None:
+    assert scrape("seawall_access_log_dropped_total") == 0
+    scene.plane.access_log_dropped = 3
+    assert scrape("seawall_access_log_dropped_total") == 3
+
+
 def test_connections(scene: Scene, scrape: Scrapes) -> None:
     busy(scene)
     assert scrape("seawall_connections", side="downstream", state="idle") == 5

@@ -57,6 +57,7 @@ TEXTS: dict[str, tuple[str, str, Any]] = {
     "policy": ("random", "policy", PolicyName.RANDOM),
     "drain": ("1m", "drain", 60.0),
     "access-log": ("json", "access_log", "json"),
+    "access-log-sample": ("0.25", "access_log_sample", 0.25),
     "log-format": ("text", "log_format", "text"),
     "min-rate": ("1KiB", "min_rate", 1024),
     "max-head": ("64KiB", "max_head", 65536),
