@@ -28,13 +28,16 @@ from proxy.control.reconciler import Reconciler
 from proxy.control.transitions import AnnouncedFleet, log_changes
 from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 from proxy.dataplane.plane import ClientSettings, DataPlane
+from proxy.dataplane.tracing import Tracer
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes, Transition
+from proxy.fleet.spans import SpanQueue
 from proxy.fleet.statistics import Histogram
 from proxy.problem import Problem
 from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
 from proxy.spec.service import BackendKey
+from proxy.telemetry.exporter import Exporter
 from proxy.wire.codec import IMPLEMENTATION
 
 RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
@@ -53,6 +56,8 @@ class App:
         self.fleet.on_flip = self._on_flip
         self.events = EventLog()
         self._announced = AnnouncedFleet(self.fleet, self._announce)  # what the slow loops speak to
+        self._spans = SpanQueue()
+        self._exporter = Exporter(self._spans, spec.otlp_endpoint, self.log) if spec.otlp_endpoint else None
         self.plane = DataPlane(
             self.fleet,
             ClientSettings(
@@ -70,6 +75,7 @@ class App:
                 request_id=spec.request_id,
             ),
             AccessLog(AccessLogFormat(spec.access_log), share=spec.access_log_sample) if spec.access_log else None,
+            Tracer(self._spans, spec.trace_sample) if spec.otlp_endpoint else None,
         )
         self.readiness = Readiness()
         self._engine = DockerEngine(spec.docker) if spec.docker else None
@@ -89,6 +95,8 @@ class App:
         ]
         if self._docker is not None:
             self._loops.append(self._docker.run)
+        if self._exporter is not None:
+            self._loops.append(self._exporter.run)
         self._tasks: list[asyncio.Task[None]] = []
         self._signals = 0
         self._asked_to_stop = asyncio.Event()
@@ -164,6 +172,8 @@ class App:
         if self._engine is not None:
             await self._engine.close()
         await self.plane.close()
+        if self._exporter is not None:
+            await self._exporter.finish()
         await self.admin.stop()
 
     def _on_signal(self) -> None:
@@ -217,6 +227,7 @@ class App:
             announce=self._announce,
             probe=self._probe,
             events=self.events,
+            spans=self._spans,
         )
 
     def _probe(self, key: BackendKey) -> ProbeView | None:

@@ -74,6 +74,8 @@ class Figures:
     bad_requests: Mapping[Failure, int]
     unrouted: int
     access_log_dropped: int
+    spans_exported: int
+    spans_dropped: int
     connections: Connections
     containers: Mapping[Decision, int]
     problems: Mapping[str, int]  # by kind
@@ -106,6 +108,8 @@ class FigureTaker:
             bad_requests=dict(views.plane.bad_requests),
             unrouted=views.plane.unrouted,
             access_log_dropped=views.plane.access_log_dropped,
+            spans_exported=views.spans.exported,
+            spans_dropped=views.spans.dropped,
             connections=dict(views.connections()),
             containers=Counter(report.decision for report in reports),
             problems=problems,

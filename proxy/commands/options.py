@@ -49,6 +49,8 @@ HELP: Final[Mapping[str, tuple[str | None, str]]] = {
         "SHARE",
         "The share of requests that have a line, 0 to 1; failed and retried ones always do.",
     ),
+    "otlp-endpoint": ("URL", "Send traces there by OTLP: http://HOST:4318."),
+    "trace-sample": ("SHARE", "The share of requests that begin a trace, 0 to 1; those that are in one go on with it."),
     "log-format": ("FORMAT", "The proxy's own log on stderr: text, json, or auto: text on a terminal."),
 }
 

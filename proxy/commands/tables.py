@@ -13,7 +13,7 @@ from proxy.spec.container import ContainerReport, Decision
 from proxy.spec.service import BackendSpec
 
 _ORDER: Final = (Decision.ROUTED, Decision.PROBLEM, Decision.IGNORED)
-_SHARES: Final = frozenset(("access-log-sample",))  # numbers that are no durations
+_SHARES: Final = frozenset(("access-log-sample", "trace-sample"))  # numbers that are no durations
 _NOTHING: Final = {"access-log": "off"}  # as it is written; else none
 _STYLES: Final = {Decision.ROUTED.value: "green", Decision.PROBLEM.value: "bold red", Decision.IGNORED.value: "dim"}
 

@@ -15,6 +15,7 @@ from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.exchange import Exchange
 from proxy.dataplane.listener import Listener
 from proxy.dataplane.pool import Pool
+from proxy.dataplane.tracing import Tracer
 from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.service import Service
@@ -53,10 +54,17 @@ class ClientSettings:
 class DataPlane:
     """Everything between accept and answer. One per process and loop."""
 
-    def __init__(self, fleet: Fleet, settings: ClientSettings, access_log: AccessLog | None = None) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        settings: ClientSettings,
+        access_log: AccessLog | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
         self.fleet = fleet
         self.settings = settings
         self.access_log = access_log
+        self.tracer = tracer
         self.statistics = PlaneStatistics()
         self.rules = Rules(
             max_fields=settings.max_fields,

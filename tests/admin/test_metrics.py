@@ -219,6 +219,12 @@ def test_lines_that_the_access_log_lost(scene: Scene, scrape: Scrapes) -> None:
     assert scrape("seawall_access_log_dropped_total") == 3
 
 
+def test_spans_by_what_became_of_them(scene: Scene, scrape: Scrapes) -> None:
+    scene.spans.exported, scene.spans.dropped = 5, 2
+    assert scrape("seawall_spans_total", result="exported") == 5
+    assert scrape("seawall_spans_total", result="dropped") == 2
+
+
 def test_connections(scene: Scene, scrape: Scrapes) -> None:
     busy(scene)
     assert scrape("seawall_connections", side="downstream", state="idle") == 5

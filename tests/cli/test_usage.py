@@ -15,7 +15,7 @@ OPTIONS = (
     *("--backend", "--expose-by-default", "--trusted-proxies", "--request-head-timeout", "--body-timeout"),
     *("--keep-alive-timeout", "--policy", "--default", "--drain", "--access-log", "--log-format"),
     *("--min-rate", "--max-head", "--max-target", "--max-fields", "--max-connections", "--max-connections-per-client"),
-    *("--forwarded", "--request-id", "--sticky-secret", "--access-log-sample"),
+    *("--forwarded", "--request-id", "--sticky-secret", "--access-log-sample", "--otlp-endpoint", "--trace-sample"),
 )
 COMMANDS = ("run", "check", "demo", "healthcheck", "drain", "undrain", "version")
 
