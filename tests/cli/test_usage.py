@@ -17,7 +17,7 @@ OPTIONS = (
     *("--min-rate", "--max-head", "--max-target", "--max-fields", "--max-connections", "--max-connections-per-client"),
     *("--forwarded", "--request-id", "--sticky-secret", "--access-log-sample", "--otlp-endpoint", "--trace-sample"),
 )
-COMMANDS = ("run", "check", "demo", "healthcheck", "drain", "undrain", "version")
+COMMANDS = ("run", "check", "demo", "healthcheck", "status", "drain", "undrain", "version")
 
 
 def test_every_setting_has_an_option_with_its_own_text() -> None:
