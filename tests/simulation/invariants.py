@@ -101,6 +101,16 @@ def tries_are_bounded(world: "World") -> Iterator[str]:
             yield f"{request!r}"
 
 
+def where_one_backend_is_well_nobody_notices(world: "World") -> Iterator[str]:
+    """While one container is stopped, killed, paused or closed to all, and events tell, what may be sent elsewhere is
+    answered, and not with an error of ours (design.md, "Deploys and failures are invisible")."""
+    if not world.is_mild:
+        return
+    for request in world.journal.requests.values():
+        if request.method in (b"GET", b"HEAD", b"DELETE") and any(each.request is None for each in request.answers):
+            yield f"{request!r}"
+
+
 def nobody_waits_longer_than_limits(world: "World") -> Iterator[str]:
     """A request takes no longer than its time to be held, to connect, to be answered (once again) and to stream."""
     spec = world.service_spec
@@ -220,6 +230,7 @@ AT_END: Final[tuple[Law, ...]] = (
     non_idempotent_requests_are_sent_once,
     nothing_is_sent_after_an_answer_has_begun,
     tries_are_bounded,
+    where_one_backend_is_well_nobody_notices,
     nobody_waits_longer_than_limits,
     retries_are_within_budget,
     there_is_always_a_way_back,

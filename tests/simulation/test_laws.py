@@ -30,7 +30,7 @@ from proxy.spec.desired import Desired
 from tests.simulation.world import BrokenLawError, simulate, tell
 
 pytestmark = pytest.mark.source  # compiled modules take no bugs
-STORIES = 60
+STORIES = 200
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -82,6 +82,10 @@ def tries_are_not_counted(patch: pytest.MonkeyPatch) -> None:
         return decide(happened, kind, replace(progress, tries=0, resends=0))
 
     patch.setattr(retries, "decide", decide_always)
+
+
+def nothing_is_tried_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(retries, "decide", lambda happened, kind, progress: Again.NO)
 
 
 def answers_that_break_off_are_tried_again(patch: pytest.MonkeyPatch) -> None:
@@ -198,6 +202,7 @@ PLANTED: list[tuple[str, Plant]] = [
     ("non idempotent requests are sent once", every_method_is_taken_for_idempotent),
     ("tries are bounded", tries_are_not_counted),
     ("nothing is sent after an answer has begun", answers_that_break_off_are_tried_again),
+    ("where one backend is well nobody notices", nothing_is_tried_again),
     ("nobody waits longer than limits", patience_has_no_end),
     ("retries are within budget", retries_cost_nothing),
     ("hedges are few", hedges_cost_nothing),
