@@ -181,7 +181,7 @@ def nobody_waits_in_vain(world: "World") -> Iterator[str]:
 
 
 def there_is_always_a_way_back(world: "World") -> Iterator[str]:
-    """After 90 s in which all backends were well everyone is available and every circuit closed (principle 5)."""
+    """After 95 s in which all backends were well everyone is available and every circuit closed (principle 5)."""
     names = {backend.name for backend in world.backends()}
     for name in sorted(world.fates.backends.keys() - names):
         yield f"{name} runs and is not known"

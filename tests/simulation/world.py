@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeVar
 
 from proxy.control.discovery.docker import DockerSource
+from proxy.control.discovery.known import STOPPING
 from proxy.control.prober import Prober
 from proxy.control.probes.question import Question
 from proxy.control.reconciler import Reconciler
@@ -18,6 +19,7 @@ from proxy.dataplane.plane import SWEEP_INTERVAL, ClientSettings, DataPlane
 from proxy.fleet.backend import Backend
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes, Transition
+from proxy.health.circuit import PATIENCE
 from proxy.health.verdict import Outcome
 from proxy.spec.container import Surroundings
 from proxy.spec.service import ServiceSpec
@@ -33,7 +35,9 @@ from tests.support.recording_log import RecordingLog
 
 OUTAGE: Final = 8.0  # seconds in which all backends fail
 MILD: Final = 12.0  # seconds in which one does
-HEALING: Final = 90.0  # seconds in which all is well, at the end of each story
+# Seconds in which all is well, at the end of each story: for the longest that a circuit is open by then, and for one
+# that was told to stop and did not, whose circuit then waits for a trial that no request may be.
+HEALING: Final = STOPPING + PATIENCE + 5.0
 T = TypeVar("T")
 
 
