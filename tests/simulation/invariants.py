@@ -195,7 +195,10 @@ def _hedges(world: "World") -> int:
 
 
 def all_is_given_back(world: "World") -> Iterator[str]:
-    """When the last client has gone nobody is counted any more."""
+    """When the last client has gone nobody is counted, and nobody waits in line, any more."""
+    for service in world.fleet.services.values():
+        if len(service.line) or service.is_waited_for:
+            yield f"{service.line!r}"
     for backend in (*world.backends(), *(backend for backend, _ in world.fleet.departed)):
         if backend.in_flight:
             yield f"{backend!r}"

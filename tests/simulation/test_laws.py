@@ -143,6 +143,11 @@ def clients_that_go_are_counted_on(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Admissions, "leave", lambda self, client: None)
 
 
+def nobody_leaves_a_line(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Attempts, "_leave_line", lambda self, now: None)
+    patch.setattr(WaitingLine, "outwait", lambda self, who: None)
+
+
 def nothing_is_closed(patch: pytest.MonkeyPatch) -> None:
     async def close(plane: DataPlane) -> None:
         await asyncio.sleep(0)
@@ -211,6 +216,7 @@ PLANTED: list[tuple[str, Plant]] = [
     ("nobody waits in vain", nobody_is_rescued),
     ("there is always a way back", circuits_stay_open),
     ("all is given back", clients_that_go_are_counted_on),
+    ("all is given back", nobody_leaves_a_line),
     ("nothing is left", nothing_is_closed),
     ("nobody is sent to who is down hard", those_down_hard_are_a_last_resort),
     ("verdicts follow the facts", events_are_not_believed),
