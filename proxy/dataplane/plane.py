@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,6 +97,12 @@ class DataPlane:
             await self.close()
             raise
 
+    async def adopt(self, bound: Sequence[tuple[socket.socket, bool]]) -> None:
+        """As `bind`, on sockets that listen already, each with whether clients begin by the PROXY protocol."""
+        self._sweep()
+        for each, proxy_protocol in bound:
+            self._listeners.append(await Listener.over(self, each, proxy_protocol))
+
     async def serve(self) -> None:
         """Answer clients, those first who wait."""
         for listener in self._listeners:
@@ -105,6 +112,12 @@ class DataPlane:
     def addresses(self) -> list[tuple[str, int]]:
         """Where it listens, ports as bound."""
         return [address for listener in self._listeners for address in listener.addresses]
+
+    @property
+    def connections(self) -> tuple[int, int, int, int]:
+        """To clients, active and idle, then to backends, active and idle."""
+        active = sum(downstream.is_active for downstream in self.downstreams)
+        return active, len(self.downstreams) - active, self.pool.open - self.pool.idle, self.pool.idle
 
     async def drain(self, deadline: float) -> bool:
         """Close the listeners and let what is under way finish, for `deadline` seconds; whether all did.
