@@ -1,0 +1,253 @@
+"""What a data plane has counted since it last said so, and how backends stand with it: for a fleet elsewhere to enter.
+
+Counts are differences, so that whoever adds them up loses none when a process ends; facts are as they are now.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from proxy.failure import Failure
+from proxy.fleet.backend import Backend
+from proxy.fleet.fleet import KEEP_DEPARTED, Fleet
+from proxy.fleet.service import Service
+from proxy.fleet.statistics import BOUNDS, Histogram, PlaneStatistics
+from proxy.health.circuit import Cause, State
+from proxy.spec.service import BackendKey
+
+K = TypeVar("K")
+_NO_COUNTS: Final = (0,) * (len(BOUNDS) + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """What was added to a histogram: counts per bucket, and seconds."""
+
+    counts: tuple[int, ...] = _NO_COUNTS
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """How a backend stands with one data plane, as far as requests tell."""
+
+    in_flight: int = 0
+    circuit: State = State.CLOSED
+    is_suspect: bool = False
+    is_spared: bool = False
+
+
+NOTHING_KNOWN: Final = Facts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendTally:
+    """Of one backend; `failures` by label."""
+
+    service: str
+    key: BackendKey
+    facts: Facts
+    responses: tuple[int, ...]
+    first_byte: Durations
+    failures: Mapping[str, int]
+    opened: Mapping[Cause, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceTally:
+    """Of one service; `requests` is of (method, status, how many), `retries` and `rescues` by label of failure."""
+
+    name: str
+    requests: tuple[tuple[bytes, int, int], ...]
+    duration: Durations
+    request_bytes: int
+    response_bytes: int
+    retries: Mapping[str, int]
+    rescues: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Of a whole data plane: those that have anything new."""
+
+    services: tuple[ServiceTally, ...] = ()
+    backends: tuple[BackendTally, ...] = ()
+    bad_requests: Mapping[str, int] = field(default_factory=dict)
+    unrouted: int = 0
+
+
+class _BackendSaid:
+    """The totals of one backend that were said so far."""
+
+    __slots__ = ("circuit_opened", "facts", "failures", "first_byte", "responses", "seconds")
+
+    def __init__(self) -> None:
+        self.facts = NOTHING_KNOWN
+        self.responses = [0] * 10
+        self.first_byte: list[int] = list(_NO_COUNTS)
+        self.seconds = 0.0
+        self.failures: dict[Failure, int] = {}
+        self.circuit_opened: dict[Cause, int] = {}
+
+    def holds(self, backend: Backend, facts: Facts) -> bool:
+        """Whether there is nothing new. A first byte comes with a response."""
+        statistics = backend.statistics
+        return (
+            self.responses == statistics.responses
+            and self.facts == facts
+            and self.failures == statistics.failures
+            and self.circuit_opened == backend.circuit.opened
+        )
+
+    def renew(self, backend: Backend, facts: Facts) -> BackendTally:
+        """What is new; from now on it was said."""
+        statistics = backend.statistics
+        tally = BackendTally(
+            service=backend.spec.service,
+            key=backend.key,
+            facts=facts,
+            responses=_more(statistics.responses, self.responses),
+            first_byte=_durations(statistics.first_byte, self.first_byte, self.seconds),
+            failures=_by_label(_added(statistics.failures, self.failures)),
+            opened=_added(backend.circuit.opened, self.circuit_opened),
+        )
+        self.facts = facts
+        self.responses = list(statistics.responses)
+        self.first_byte, self.seconds = list(statistics.first_byte.counts), statistics.first_byte.total
+        self.failures = dict(statistics.failures)
+        self.circuit_opened = dict(backend.circuit.opened)
+        return tally
+
+
+class _ServiceSaid:
+    """The totals of one service that were said so far."""
+
+    __slots__ = ("duration", "request_bytes", "requests", "rescues", "response_bytes", "retries", "seconds")
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[bytes, int], int] = {}
+        self.duration: list[int] = list(_NO_COUNTS)
+        self.seconds = 0.0
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.retries: dict[Failure, int] = {}
+        self.rescues: dict[Failure, int] = {}
+
+    def holds(self, service: Service) -> bool:
+        """Whether there is nothing new."""
+        statistics = service.statistics
+        sizes = (statistics.request_bytes, statistics.response_bytes)
+        return (
+            self.requests == statistics.requests
+            and sizes == (self.request_bytes, self.response_bytes)
+            and self.retries == statistics.retries
+            and self.rescues == statistics.rescues
+        )
+
+    def renew(self, service: Service) -> ServiceTally:
+        """What is new; from now on it was said."""
+        statistics = service.statistics
+        requests = _added(statistics.requests, self.requests)
+        tally = ServiceTally(
+            name=service.spec.name,
+            requests=tuple((method, status, count) for (method, status), count in requests.items()),
+            duration=_durations(statistics.duration, self.duration, self.seconds),
+            request_bytes=statistics.request_bytes - self.request_bytes,
+            response_bytes=statistics.response_bytes - self.response_bytes,
+            retries=_by_label(_added(statistics.retries, self.retries)),
+            rescues=_by_label(_added(statistics.rescues, self.rescues)),
+        )
+        self.requests = dict(statistics.requests)
+        self.duration, self.seconds = list(statistics.duration.counts), statistics.duration.total
+        self.request_bytes, self.response_bytes = statistics.request_bytes, statistics.response_bytes
+        self.retries, self.rescues = dict(statistics.retries), dict(statistics.rescues)
+        return tally
+
+
+class TallyTaker:
+    """Takes what is new of a fleet and its data plane; remembers what was taken before."""
+
+    def __init__(self, fleet: Fleet, plane: PlaneStatistics) -> None:
+        self._fleet = fleet
+        self._plane = plane
+        self._backends: dict[Backend, _BackendSaid] = {}
+        self._services: dict[Service, _ServiceSaid] = {}
+        self._gone: dict[Service, float] = {}  # and when it was first missed: requests may still end there
+        self._bad_requests: dict[Failure, int] = {}
+        self._unrouted = 0
+
+    def take(self, now: float) -> Tally:
+        """Everything that is new since the last time."""
+        bad_requests = _added(self._plane.bad_requests, self._bad_requests)
+        unrouted = self._plane.unrouted - self._unrouted
+        self._bad_requests, self._unrouted = dict(self._plane.bad_requests), self._plane.unrouted
+        return Tally(
+            services=self._take_services(now),
+            backends=self._take_backends(),
+            bad_requests=_by_label(bad_requests),
+            unrouted=unrouted,
+        )
+
+    def _take_services(self, now: float) -> tuple[ServiceTally, ...]:
+        present = self._fleet.services
+        for service in self._services:
+            if present.get(service.spec.name) is not service:
+                self._gone.setdefault(service, now)
+        for service in [service for service, when in self._gone.items() if now - when >= KEEP_DEPARTED]:
+            del self._gone[service], self._services[service]
+        tallies = []
+        for service in (*present.values(), *self._gone):
+            said = self._services.get(service)
+            if said is None:
+                said = self._services[service] = _ServiceSaid()
+            if not said.holds(service):
+                tallies.append(said.renew(service))
+        return tuple(tallies)
+
+    def _take_backends(self) -> tuple[BackendTally, ...]:
+        known, said_now, tallies = self._backends, {}, []
+        for backend in _everybody(self._fleet):
+            facts = facts_of(backend)
+            said = known.get(backend)
+            if said is None:
+                said = _BackendSaid()
+            said_now[backend] = said
+            if not said.holds(backend, facts):
+                tallies.append(said.renew(backend, facts))
+        self._backends = said_now
+        return tuple(tallies)
+
+
+def facts_of(backend: Backend) -> Facts:
+    """How it stands; one object for all with whom nothing is the matter."""
+    state = backend.circuit.state
+    if not backend.in_flight and state is State.CLOSED and not backend.suspect_until and not backend.is_spared:
+        return NOTHING_KNOWN
+    return Facts(
+        in_flight=backend.in_flight,
+        circuit=state,
+        is_suspect=backend.suspect_until > 0.0,
+        is_spared=backend.is_spared,
+    )
+
+
+def _everybody(fleet: Fleet) -> Iterable[Backend]:
+    yield from fleet.backends()
+    for backend, _ in fleet.departed:
+        yield backend
+
+
+def _durations(histogram: Histogram, counts: list[int], seconds: float) -> Durations:
+    return Durations(counts=_more(histogram.counts, counts), total=histogram.total - seconds)
+
+
+def _more(now: list[int], before: list[int]) -> tuple[int, ...]:
+    return tuple(one - other for one, other in zip(now, before, strict=True))
+
+
+def _added(now: Mapping[K, int], before: Mapping[K, int]) -> dict[K, int]:
+    return {key: count - before.get(key, 0) for key, count in now.items() if count != before.get(key, 0)}
+
+
+def _by_label(counts: Mapping[Failure, int]) -> dict[str, int]:
+    return {failure.label: count for failure, count in counts.items()}
