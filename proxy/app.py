@@ -17,7 +17,16 @@ import structlog
 
 from proxy.admin.events import EventLog
 from proxy.admin.server import AdminServer
-from proxy.admin.views import Condition, Connections, DiscoveryFigures, ProbeView, Readiness, Views
+from proxy.admin.views import (
+    Condition,
+    Connections,
+    DiscoveryFigures,
+    ProbeView,
+    Readiness,
+    Views,
+    WorkerView,
+    all_is_fresh,
+)
 from proxy.control.discovery.docker import DockerSource
 from proxy.control.discovery.docker_api import DockerEngine
 from proxy.control.discovery.own_container import possible_own_ids
@@ -29,11 +38,13 @@ from proxy.control.transitions import AnnouncedFleet, log_changes
 from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 from proxy.dataplane.plane import ClientSettings, DataPlane
 from proxy.fleet.fleet import Fleet
-from proxy.fleet.interface import Changes, Transition
+from proxy.fleet.interface import Changes, FleetInterface, Transition
 from proxy.fleet.statistics import Histogram
 from proxy.problem import Problem
+from proxy.processes.supervisor import Supervisor
 from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
+from proxy.spec.proxy import ProxySpec
 from proxy.spec.service import BackendKey
 from proxy.wire.codec import IMPLEMENTATION
 
@@ -42,35 +53,30 @@ FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first prob
 
 
 class App:
-    """A whole Seawall. `run` is until a signal; `async with` is for those who end it otherwise."""
+    """A whole Seawall. `run` is until a signal; `async with` is for those who end it otherwise.
 
-    def __init__(self, resolved: Resolved) -> None:
+    `workers` is how many processes serve; with 0 the data plane is in this one, and `fleet` is what it serves.
+    """
+
+    def __init__(self, resolved: Resolved, workers: int = 0) -> None:
         _raise_descriptor_limit()
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
         chance = random.Random()
-        self.fleet = Fleet(chance, probes=True, secret=spec.sticky_secret or secrets.token_bytes(32))
+        secret = spec.sticky_secret or secrets.token_bytes(32)
+        self.fleet = Fleet(chance, probes=True, secret=secret)
         self.fleet.on_flip = self._on_flip
         self.events = EventLog()
-        self._announced = AnnouncedFleet(self.fleet, self._announce)  # what the slow loops speak to
-        self.plane = DataPlane(
-            self.fleet,
-            ClientSettings(
-                head_timeout=spec.request_head_timeout,
-                body_timeout=spec.body_timeout,
-                keep_alive=spec.keep_alive_timeout,
-                min_rate=spec.min_rate,
-                trusted=spec.trusted_proxies,
-                max_head=spec.max_head,
-                max_target=spec.max_target,
-                max_fields=spec.max_fields,
-                max_connections=spec.max_connections,
-                max_connections_per_client=spec.max_connections_per_client,
-                forwarded=spec.forwarded,
-                request_id=spec.request_id,
-            ),
-            AccessLog(AccessLogFormat(spec.access_log)) if spec.access_log else None,
-        )
+        self.plane: DataPlane | Supervisor
+        self._supervisor: Supervisor | None = None
+        if workers:
+            settings = _client_settings(spec, workers)
+            self.plane = self._supervisor = Supervisor(spec, workers, settings, self.fleet, secret, self.log)
+        else:
+            access_log = AccessLog(AccessLogFormat(spec.access_log)) if spec.access_log else None
+            self.plane = DataPlane(self.fleet, ClientSettings(**_client_settings(spec, 1)), access_log)
+        calls: FleetInterface = self._supervisor.calls if self._supervisor is not None else self.fleet
+        self._announced = AnnouncedFleet(calls, self._announce)  # what the slow loops speak to
         self.readiness = Readiness()
         self._engine = DockerEngine(spec.docker) if spec.docker else None
         self._docker = self._docker_source(self._engine) if self._engine else None
@@ -133,7 +139,7 @@ class App:
     async def drain(self) -> None:
         """Let what is under way finish, for as long as the configuration allows or until asked again."""
         self.readiness.lose(Condition.NOT_DRAINING)
-        self.log.info("draining", seconds=self.spec.drain, connections=len(self.plane.downstreams))
+        self.log.info("draining", seconds=self.spec.drain, connections=sum(self.plane.connections[:2]))
         draining = asyncio.create_task(self.plane.drain(self.spec.drain))
         again = asyncio.create_task(self._asked_again.wait())
         await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
@@ -141,7 +147,7 @@ class App:
             self.log.info("drained")
         else:
             reason = "asked a second time" if again.done() else "time is over"
-            self.log.warning("not drained", reason=reason, connections=len(self.plane.downstreams))
+            self.log.warning("not drained", reason=reason, connections=sum(self.plane.connections[:2]))
         for task in (draining, again):
             task.cancel()
         await asyncio.gather(draining, again, return_exceptions=True)
@@ -207,6 +213,7 @@ class App:
     def _views(self, resolved: Resolved) -> Views:
         return Views(
             fleet=self.fleet,
+            calls=self._announced,
             plane=self.plane.statistics,
             readiness=self.readiness,
             connections=self._connections,
@@ -214,9 +221,10 @@ class App:
             problems=self._problems,
             discovery=self._discovery,
             configuration=lambda: resolved,
-            announce=self._announce,
             probe=self._probe,
             events=self.events,
+            refresh=all_is_fresh if self._supervisor is None else self._supervisor.refresh,
+            workers=self._workers,
         )
 
     def _probe(self, key: BackendKey) -> ProbeView | None:
@@ -232,15 +240,12 @@ class App:
         )
 
     def _connections(self) -> Connections:
-        downstreams = self.plane.downstreams
-        active = sum(downstream.is_active for downstream in downstreams)
-        pool = self.plane.pool
-        return {
-            ("downstream", "active"): active,
-            ("downstream", "idle"): len(downstreams) - active,
-            ("upstream", "active"): pool.open - pool.idle,
-            ("upstream", "idle"): pool.idle,
-        }
+        sides = (("downstream", "active"), ("downstream", "idle"), ("upstream", "active"), ("upstream", "idle"))
+        return dict(zip(sides, self.plane.connections, strict=True))
+
+    def _workers(self) -> list[WorkerView]:
+        seats = self._supervisor.seats if self._supervisor is not None else ()
+        return [WorkerView(pid=seat.pid, version=seat.version, restarts=seat.restarts.count) for seat in seats]
 
     def _problems(self) -> Sequence[Problem]:
         of_containers = {problem for report in self.reconciler.reports for problem in report.problems}
@@ -257,6 +262,25 @@ class App:
 
     def __repr__(self) -> str:
         return f"<App {self.plane.addresses} {self.fleet!r}>"
+
+
+def _client_settings(spec: ProxySpec, workers: int) -> dict[str, Any]:
+    """The keywords of ClientSettings for each of so many workers: together they have the connections of one."""
+    most = spec.max_connections
+    return {
+        "head_timeout": spec.request_head_timeout,
+        "body_timeout": spec.body_timeout,
+        "keep_alive": spec.keep_alive_timeout,
+        "min_rate": spec.min_rate,
+        "trusted": spec.trusted_proxies,
+        "max_head": spec.max_head,
+        "max_target": spec.max_target,
+        "max_fields": spec.max_fields,
+        "max_connections": most and -(-most // workers),
+        "max_connections_per_client": spec.max_connections_per_client,
+        "forwarded": spec.forwarded,
+        "request_id": spec.request_id,
+    }
 
 
 def _text(address: tuple[Any, ...]) -> str:

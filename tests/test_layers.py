@@ -16,6 +16,7 @@ ORDER = (
     ("wire", "balancing", "retry", "health"),
     ("fleet",),
     ("dataplane", "control", "admin"),
+    ("processes",),
     ("logs",),
     ("app",),
     ("demo",),

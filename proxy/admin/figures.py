@@ -75,6 +75,7 @@ class Figures:
     reconciles: int
     reconnects: int
     event_lag: Durations
+    worker_restarts: int
 
 
 class FigureTaker:
@@ -106,6 +107,7 @@ class FigureTaker:
             reconciles=discovery.reconciles,
             reconnects=discovery.reconnects,
             event_lag=_durations(discovery.event_lag),
+            worker_restarts=sum(worker.restarts for worker in views.workers()),
         )
 
     def _take_services(self, now: float) -> tuple[ServiceFigures, ...]:

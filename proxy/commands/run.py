@@ -11,6 +11,7 @@ from proxy.commands.configuration import Configuration, read
 from proxy.commands.own_labels import resolve_with_labels
 from proxy.commands.problems import has_errors
 from proxy.errors import ConfigurationError
+from proxy.processes.cores import usable_cores
 
 
 def run(options: Mapping[str, object]) -> None:
@@ -26,4 +27,4 @@ async def _serve(configuration: Configuration) -> None:
     log = structlog.get_logger("seawall")
     for problem in resolved.problems:
         log.warning("problem", kind=problem.kind, where=problem.where, what=problem.what, hint=problem.hint)
-    await App(resolved).run()
+    await App(resolved, workers=resolved.spec.workers or usable_cores()).run()

@@ -1,0 +1,173 @@
+"""The workers as one: what the composition root has in the place of a data plane of its own.
+
+It owns the listening sockets, a seat for each worker, and the book, in which everything stands that workers have seen.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from proxy.dataplane.binding import bind_several
+from proxy.errors import SeawallError
+from proxy.fleet.book import Book
+from proxy.fleet.fleet import Fleet
+from proxy.fleet.statistics import PlaneStatistics
+from proxy.processes import messages
+from proxy.processes.broadcast import Broadcast
+from proxy.processes.messages import Call, Flipped, Listening, Report, Setup, Suspected, Whole, Word
+from proxy.processes.seat import Seat
+from proxy.spec.proxy import ListenAddress, ProxySpec
+
+START_WITHIN: Final = 30.0  # seconds for workers to serve
+ANSWER_WITHIN: Final = 0.5  # seconds that a scrape waits for a worker
+LAST_WORDS: Final = 3.0  # seconds that workers have to end beyond the time to drain
+END_WITHIN: Final = 1.0  # seconds to end when told to
+
+
+class Supervisor:
+    """`calls` is the fleet as the control plane speaks to it; `statistics` those that name no service, of all workers.
+
+    `fleet` is the book: it serves nobody, and its `on_flip` and `on_suspect` are called for what workers report.
+    `settings` are the keywords of ClientSettings for one worker.
+    """
+
+    def __init__(
+        self,
+        spec: ProxySpec,
+        count: int,
+        settings: Mapping[str, Any],
+        fleet: Fleet,
+        secret: bytes,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.statistics = PlaneStatistics()
+        self.calls = Broadcast(fleet, self._send)
+        self.addresses: list[tuple[str, int]] = []  # as bound
+        self.seats: list[Seat] = []
+        self._spec = spec
+        self._count = count
+        self._settings = settings
+        self._fleet = fleet
+        self._secret = secret
+        self._log = log
+        self._book = Book(fleet, self.statistics)
+        self._sockets: list[socket.socket] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._questions = 0
+
+    # called by the app
+
+    async def bind(self, listen: Sequence[ListenAddress]) -> None:
+        """Bind every address, once for each worker, and start the workers. Raises BindError and leaves nothing."""
+        places: list[list[tuple[ListenAddress, socket.socket]]] = [[] for _ in range(self._count)]
+        try:
+            for address in listen:
+                sockets = bind_several(address.host, address.port, self._count)
+                self._sockets += sockets
+                self.addresses.append(sockets[0].getsockname()[:2])
+                for place, each in zip(places, sockets, strict=True):
+                    place.append((address, each))
+        except BaseException:
+            self._close_sockets()
+            raise
+        self.seats = [Seat(number, place, self, self._log) for number, place in enumerate(places)]
+        self._tasks = [asyncio.create_task(seat.run()) for seat in self.seats]
+
+    async def serve(self) -> None:
+        """Let the workers answer clients; returns when all do. Raises SeawallError when they do not."""
+        for seat in self.seats:
+            seat.serve()
+        try:
+            async with asyncio.timeout(START_WITHIN):
+                await asyncio.gather(*(seat.begun for seat in self.seats))
+        except TimeoutError:
+            raise SeawallError(f"workers do not serve after {START_WITHIN:g} s") from None
+
+    async def drain(self, deadline: float) -> bool:
+        """Close the listeners and let what is under way finish, for `deadline` seconds; whether all did."""
+        self._close_sockets()
+        for seat in self.seats:
+            seat.wind_down(deadline)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=deadline + LAST_WORDS)
+        return all(task.done() for task in self._tasks) and all(seat.is_wound_down for seat in self.seats)
+
+    async def close(self) -> None:
+        """End everything at once; what is under way is cut."""
+        self._close_sockets()
+        for seat in self.seats:
+            seat.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=END_WITHIN)
+        for task in self._tasks:
+            task.cancel()
+        for seat in self.seats:
+            seat.begun.cancel()
+        await asyncio.gather(*self._tasks, *(seat.begun for seat in self.seats), return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Have every worker's figures of now in the book; those of one that does not answer are as old as they are."""
+        self._questions += 1
+        questions = [question for seat in self.seats if (question := seat.ask(self._questions)) is not None]
+        if questions:
+            await asyncio.wait(questions, timeout=ANSWER_WITHIN)
+
+    @property
+    def connections(self) -> tuple[int, int, int, int]:
+        """To clients, active and idle, then to backends, active and idle; of all workers."""
+        one, two, three, four = (sum(counts) for counts in zip(*self._connections(), strict=True))
+        return one, two, three, four
+
+    def _connections(self) -> list[tuple[int, int, int, int]]:
+        return [(0, 0, 0, 0), *(seat.connections for seat in self.seats)]
+
+    def _close_sockets(self) -> None:
+        for each in self._sockets:
+            each.close()
+        self._sockets.clear()
+
+    # called by the broadcast
+
+    def _send(self, call: Call) -> None:
+        data = messages.encode(call)
+        for seat in self.seats:
+            seat.send(data)
+
+    # called by seats
+
+    def setup(self, listening: Sequence[Listening]) -> Setup:
+        """See SeatOwner."""
+        return Setup(
+            tuple(listening),
+            messages.settings(self._settings),
+            tuple(str(network) for network in self._spec.trusted_proxies),
+            self._spec.access_log,
+            self._secret,
+            self._spec.drain,
+        )
+
+    def whole(self) -> Whole:
+        """See SeatOwner."""
+        return self.calls.whole()
+
+    def on_word(self, seat: Seat, word: Word) -> None:
+        """See SeatOwner."""
+        match word:
+            case Report():
+                self._book.enter(seat.number, word.tally, time.monotonic())
+            case Flipped(transition):
+                self._fleet.on_flip(transition)
+            case Suspected(key):
+                self._book.suspect(seat.number, key, time.monotonic())
+                self._fleet.on_suspect(key)
+
+    def on_vacant(self, seat: Seat) -> None:
+        """See SeatOwner."""
+        self._book.forget(seat.number, time.monotonic())
+
+    def __repr__(self) -> str:
+        return f"<Supervisor {self.addresses} {self.seats}>"

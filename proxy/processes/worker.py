@@ -1,0 +1,195 @@
+"""A worker: one loop with a whole fleet and a data plane, led by the supervisor over the link it was started with.
+
+Law: it imports nothing of the control plane and none of its libraries. Without a supervisor it goes on with what it
+was told last; when the supervisor is gone, which the link shows, it lets its requests finish and ends.
+"""
+
+import asyncio
+import ipaddress
+import random
+import resource
+import signal
+import socket
+import sys
+import time
+from typing import Final
+
+import uvloop
+
+from proxy.dataplane.access_log import AccessLog, AccessLogFormat
+from proxy.dataplane.plane import ClientSettings, DataPlane
+from proxy.fleet.fleet import Fleet
+from proxy.fleet.interface import Transition
+from proxy.fleet.tally import TallyTaker
+from proxy.processes import messages
+from proxy.processes.calls import apply
+from proxy.processes.link import Link
+from proxy.processes.messages import Ask, Serve, Setup, Stop, WindDown
+from proxy.spec.service import BackendKey
+
+REPORT_EVERY: Final = 0.25  # seconds; also the worker's heartbeat
+SOONEST: Final = 0.01  # seconds between a report and one for what has flipped since
+
+
+class Worker:
+    """From the first message to the last. `run` returns when nothing is left to be done."""
+
+    def __init__(self) -> None:
+        self._link: Link | None = None
+        self._fleet = Fleet(random.Random(), probes=True)
+        self._plane: DataPlane | None = None
+        self._taker: TallyTaker | None = None
+        self._setup: Setup | None = None
+        self._version = 0  # that is served
+        self._is_version_due = False
+        self._orders: asyncio.Queue[Serve | WindDown] = asyncio.Queue()
+        self._stopped = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.TimerHandle | None = None
+
+    async def run(self, end: socket.socket) -> None:
+        """Serve as the other end of `end` says."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._wind_down_alone)
+        self._link = await Link.over(end, self)
+        try:
+            await self._follow()
+        finally:
+            for timer in (self._timer, self._soon):
+                if timer is not None:
+                    timer.cancel()
+            if self._plane is not None:
+                await self._plane.close()
+            self._link.close()
+            await asyncio.sleep(0)  # the transport closes in the next round of the loop
+
+    async def _follow(self) -> None:
+        """Work off the orders until the one to end."""
+        stopped = asyncio.create_task(self._stopped.wait())
+        working = asyncio.create_task(self._work())
+        await asyncio.wait((stopped, working), return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopped, working):
+            task.cancel()
+        results = await asyncio.gather(stopped, working, return_exceptions=True)
+        if isinstance(results[1], Exception):
+            raise results[1]
+
+    async def _work(self) -> None:
+        while True:
+            order = await self._orders.get()
+            plane = self._plane
+            if plane is None or self._setup is None:
+                return  # the supervisor was gone before it said anything
+            if isinstance(order, WindDown):
+                whole = await plane.drain(order.seconds)
+                self._report(0)
+                self._send(messages.WoundDown(whole))
+                return
+            await plane.adopt(
+                [(socket.socket(fileno=each.descriptor), each.proxy_protocol) for each in self._setup.listening]
+            )
+            await plane.serve()
+            self._send(messages.Serving())
+
+    # called by the link
+
+    def on_message(self, data: bytes) -> None:
+        """A call or an order."""
+        message = messages.decode_down(data)
+        match message:
+            case Setup():
+                self._set_up(message)
+            case Serve() | WindDown():
+                self._orders.put_nowait(message)
+            case Ask(number):
+                self._report(number)
+            case Stop():
+                self._stopped.set()
+            case _:
+                apply(message, self._fleet, time.monotonic())
+                self._on_version(message.version)
+
+    def on_link_lost(self) -> None:
+        """The supervisor is gone."""
+        self._wind_down_alone()
+
+    def on_link_full(self) -> None:
+        """It does not listen; what there is to say waits, see `_report`."""
+
+    def on_link_room(self) -> None:
+        """It listens again."""
+        self._report(0)
+
+    # the fleet
+
+    def _set_up(self, setup: Setup) -> None:
+        self._setup = setup
+        fleet = self._fleet = Fleet(random.Random(), probes=True, secret=setup.secret)
+        fleet.on_flip = self._on_flip
+        fleet.on_suspect = self._on_suspect
+        trusted = tuple(ipaddress.ip_network(text) for text in setup.trusted)
+        access_log = AccessLog(AccessLogFormat(setup.access_log)) if setup.access_log else None
+        self._plane = DataPlane(fleet, ClientSettings(**setup.settings, trusted=trusted), access_log)
+        self._taker = TallyTaker(fleet, self._plane.statistics)
+        self._beat()
+
+    def _on_version(self, version: int) -> None:
+        """Say so once for all calls that came together."""
+        self._version = version
+        if not self._is_version_due:
+            self._is_version_due = True
+            asyncio.get_running_loop().call_soon(self._say_version)
+        self._report_soon()
+
+    def _say_version(self) -> None:
+        self._is_version_due = False
+        self._send(messages.Served(self._version))
+
+    def _on_flip(self, transition: Transition) -> None:
+        self._send(messages.Flipped(transition))
+        self._report_soon()
+
+    def _on_suspect(self, key: BackendKey) -> None:
+        self._send(messages.Suspected(key))
+
+    # reports
+
+    def _beat(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(REPORT_EVERY, self._beat)
+        self._report(0)
+
+    def _report_soon(self) -> None:
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOONEST, self._report, 0)
+
+    def _report(self, answer: int) -> None:
+        """Say what is new. While nobody takes it nothing is lost: the next report is as much larger."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        if self._plane is None or self._taker is None or self._link is None or self._link.is_full:
+            return
+        tally = self._taker.take(time.monotonic())
+        self._send(messages.Report(answer, tally, self._plane.connections))
+
+    def _send(self, message: messages.Message) -> None:
+        if self._link is not None and not self._link.is_full:
+            self._link.send(messages.encode(message))
+
+    def _wind_down_alone(self) -> None:
+        self._orders.put_nowait(WindDown(self._setup.drain if self._setup is not None else 0.0))
+
+    def __repr__(self) -> str:
+        return f"<Worker version={self._version} {self._plane!r}>"
+
+
+def main() -> None:
+    """`python -m proxy.processes.worker DESCRIPTOR`, as the supervisor starts it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the supervisor says what follows from it
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    uvloop.run(Worker().run(socket.socket(fileno=int(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()
