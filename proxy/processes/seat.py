@@ -44,7 +44,10 @@ class SeatOwner(Protocol):
 
 
 class Seat:
-    """`version` is the one that the worker serves, `connections` as in Report; `begun` is done when one has served."""
+    """`version` is the one that the worker serves, `connections` as in Report; `begun` is done when one has served.
+
+    `is_behind`: the worker has missed calls, and is to be told everything as soon as it listens.
+    """
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class Seat:
         self._heartbeat = Heartbeat(time.monotonic())
         self._leaving = asyncio.Event()
         self._is_to_serve = False
-        self._is_behind = False
+        self.is_behind = False
         self._questions: dict[int, asyncio.Future[None]] = {}
 
     # called by the supervisor
@@ -95,7 +98,7 @@ class Seat:
         if self._link is None:
             return
         if self._link.is_full:
-            self._is_behind = True
+            self.is_behind = True
         else:
             self._link.send(data)
 
@@ -169,7 +172,7 @@ class Seat:
         ]
         self._order(self._owner.setup(listening))
         self._order(self._owner.whole())
-        self._is_behind = False
+        self.is_behind = False
         if self._is_to_serve:
             self._order(messages.Serve())
         if self._leaving.is_set():
@@ -244,8 +247,8 @@ class Seat:
 
     def on_link_room(self) -> None:
         """It listens again: tell everything, if it missed anything."""
-        if self._is_behind:
-            self._is_behind = False
+        if self.is_behind:
+            self.is_behind = False
             self._order(self._owner.whole())
 
     def __repr__(self) -> str:

@@ -136,7 +136,9 @@ REFUSED = {
     "no message": b"\xc1",
     "a message of the other direction": encode(messages.Serving()),
     "an unknown verdict": msgspec.msgpack.encode(["Probed", 1, {"container": "c", "host": "h", "port": 1}, "fine", ""]),
-    "a version in words": msgspec.msgpack.encode(["Confirmed", "one", {"container": "c", "host": "h", "port": 1}, True]),
+    "a version in words": msgspec.msgpack.encode(
+        ["Confirmed", "one", {"container": "c", "host": "h", "port": 1}, True]
+    ),
 }
 
 
