@@ -9,7 +9,6 @@ from aiohttp import web
 from proxy.problem import did_you_mean
 
 _FIELDS: Final = {
-    "Server": "seawall",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -24,8 +23,10 @@ def error(status: int, what: str, hint: str = "", fields: Mapping[str, str] | No
 
 
 async def add_fields(_: web.Request, response: web.StreamResponse) -> None:
-    """The header fields of every answer."""
-    response.headers.update(_FIELDS)
+    """The header fields of every answer; a handler may choose its own, save for the server's name."""
+    response.headers["Server"] = "seawall"
+    for name, value in _FIELDS.items():
+        response.headers.setdefault(name, value)
 
 
 @web.middleware

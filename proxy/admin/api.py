@@ -7,20 +7,18 @@ from typing import Final
 
 from aiohttp import web
 
-from proxy.admin import documents
+from proxy.admin import documents, openapi
 from proxy.admin.access import may_change
 from proxy.admin.answers import error
 from proxy.admin.documents import Document
 from proxy.admin.events import follow
 from proxy.admin.figures import FigureTaker
 from proxy.admin.metrics import render
-from proxy.admin.page import index_page
 from proxy.admin.views import Views
 from proxy.fleet.backend import Backend
 from proxy.fleet.interface import Changes
 from proxy.problem import did_you_mean
 
-_HTML: Final = "text/html"
 _EVENTS: Final = "/api/v1/events"
 
 
@@ -38,11 +36,11 @@ class Api:
             "/api/v1/containers": self._containers,
             "/api/v1/routes": self._routes,
             "/api/v1/config": self._configuration,
+            openapi.PATH: lambda: openapi.DOCUMENT,
         }
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add every endpoint."""
-        router.add_get("/", self._index)
         router.add_get("/healthz", self._health)
         router.add_get("/readyz", self._ready)
         router.add_get("/metrics", self._metrics)
@@ -52,10 +50,6 @@ class Api:
         router.add_get("/api/v1/backends/{name}", self._backend)
         router.add_post("/api/v1/backends/{name}/drain", self._drain)
         router.add_post("/api/v1/backends/{name}/undrain", self._undrain)
-
-    async def _index(self, _: web.Request) -> web.Response:
-        paths = ["/healthz", "/readyz", "/metrics", *self._documents, _EVENTS]
-        return web.Response(text=index_page(paths), content_type=_HTML)
 
     async def _health(self, _: web.Request) -> web.Response:
         """The process lives: its loop answered."""

@@ -31,6 +31,11 @@ class ServiceFigures(NamedTuple):
     request_bytes: int
     response_bytes: int
     retries: Mapping[Failure, int]
+    rescues: Mapping[Failure, int]
+    retries_denied: int
+    queue_waits: Durations
+    queue_dropped: int
+    waiting: int  # now
 
 
 class Standing(NamedTuple):
@@ -121,6 +126,11 @@ class FigureTaker:
                 statistics.request_bytes,
                 statistics.response_bytes,
                 dict(statistics.retries),
+                dict(statistics.rescues),
+                statistics.retries_denied,
+                _durations(statistics.queue_waits),
+                statistics.queue_dropped,
+                len(services[name].line) if name in services else 0,
             )
             for name, statistics in self._services.settle(present, {}, now).items()
         )

@@ -110,6 +110,10 @@ def total_of_services(parts: Sequence[ServiceStatistics]) -> ServiceStatistics:
         total.request_bytes += part.request_bytes
         total.response_bytes += part.response_bytes
         _add_counts(total.retries, part.retries)
+        _add_counts(total.rescues, part.rescues)
+        total.retries_denied += part.retries_denied
+        _add_durations(total.queue_waits, part.queue_waits)
+        total.queue_dropped += part.queue_dropped
     return total
 
 

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from proxy.admin.answers import add_fields, errors_as_json
 from proxy.admin.api import Api
+from proxy.admin.overview import Overview
+from proxy.admin.pages import Pages
 from proxy.admin.views import Views
 from proxy.admin.words import address
 from proxy.errors import BindError
@@ -26,7 +28,9 @@ class AdminServer:
         application.on_response_prepare.append(add_fields)
         self._events = views.events
         application.on_shutdown.append(self._end_events)
+        Pages().add_to(application.router)
         Api(views, token).add_to(application.router)
+        Overview(views).add_to(application.router)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_LAST_ANSWERS)
 
     async def start(self, host: str, port: int) -> None:

@@ -212,8 +212,9 @@ class Attempts(Asker):
         upstream.begin(self, b"".join((self.head.forward, *(upload.held or ()))))
         if upload.is_too_large:
             upload.let_go()
-        upload.resume(time.monotonic())
-        self.downstream.resume_reading()
+        if not upstream.is_write_paused:
+            upload.resume(time.monotonic())
+            self.downstream.resume_reading()
 
     def _end_attempt(self, failure: Failure) -> None:
         """Give back what the attempt held, and keep what became of it."""
@@ -262,6 +263,7 @@ class Attempts(Asker):
         if left <= 0.0:
             self._give_up(failure)
         elif not service.line.join(self, now):
+            service.statistics.queue_dropped += 1
             self._give_up(failure if self.attempts else Failure.QUEUE_FULL)
         else:
             self.phase = Phase.HELD

@@ -75,6 +75,7 @@ class Exchange(Retries):
                 self._cut(Failure.CLIENT_SLOW)
         elif self.phase is Phase.HELD:
             self.service.line.outwait(self)
+            self.service.statistics.queue_dropped += 1
             self._give_up(self._reason)
         elif self.phase is Phase.PAUSING:
             self.phase = Phase.CONNECTING

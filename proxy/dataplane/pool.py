@@ -1,12 +1,11 @@
 """Upstream connections between requests: leased at once when one is idle, opened when none is."""
 
 import asyncio
-import errno
-import ssl
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
+from proxy.dataplane.connector import Connector
 from proxy.dataplane.upstream import Upstream
-from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Tier
 
 if TYPE_CHECKING:
@@ -18,17 +17,13 @@ if TYPE_CHECKING:
 FRESH: Final = 1.0
 MAX_IDLE: Final = 1024  # per backend
 
-_OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
-
 
 class Pool:
     """Idle connections by backend, the last used first: the rest of a burst grows old and is closed."""
 
     def __init__(self, plane: "DataPlane") -> None:
-        self._plane = plane
         self._idle: dict[Backend, list[Upstream]] = {}
-        self._connects: set[asyncio.Task[None]] = set()
-        self._tls: ssl.SSLContext | None = None
+        self._connector = Connector(plane)
         self.open = 0  # connections, idle or not
 
     # called by exchanges
@@ -56,10 +51,7 @@ class Pool:
         idle = self._idle.get(backend)
         if limit is not None and idle and backend.in_flight + len(idle) > limit:
             idle.pop(0).close()
-        task = asyncio.get_running_loop().create_task(self._connect(backend, exchange))
-        self._connects.add(task)
-        task.add_done_callback(self._connects.discard)
-        return task
+        return self._connector.connect(backend, exchange)
 
     def release(self, upstream: Upstream, now: float) -> None:
         """Take back a connection on which an exchange ended cleanly on both sides."""
@@ -104,48 +96,8 @@ class Pool:
         """How many connections are idle."""
         return sum(map(len, self._idle.values()))
 
-    async def close(self) -> None:
-        """Close everything idle and call off what is being opened."""
+    def close(self) -> Awaitable[None]:
+        """Close everything idle at once; what is being opened is called off when awaited."""
         for backend in tuple(self._idle):
             self.forget(backend)
-        connects = tuple(self._connects)
-        for task in connects:
-            task.cancel()
-        await asyncio.gather(*connects, return_exceptions=True)
-
-    async def _connect(self, backend: Backend, exchange: "Attempts") -> None:
-        upstream = Upstream(self._plane, backend)
-        key = backend.key
-        timeout = exchange.service.spec.timeout.connect
-        tls = self._client_tls() if backend.spec.scheme == "https" else None
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout):
-                await loop.create_connection(lambda: upstream, key.host, key.port, ssl=tls)
-        except OSError as error:  # TimeoutError and SSLError among them
-            upstream.close()
-            exchange.on_connect_failed(_failure_of(error))
-        except asyncio.CancelledError:
-            upstream.close()
-            raise
-        else:
-            exchange.on_connected(upstream)
-
-    def _client_tls(self) -> ssl.SSLContext:
-        """Towards containers TLS hides, it does not identify: they are found by address, which no certificate names."""
-        if self._tls is None:
-            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._tls.check_hostname = False
-            self._tls.verify_mode = ssl.CERT_NONE
-            self._tls.set_alpn_protocols(["http/1.1"])
-        return self._tls
-
-
-def _failure_of(error: OSError) -> Failure:
-    if isinstance(error, TimeoutError):
-        return Failure.CONNECT_TIMEOUT
-    if isinstance(error, ConnectionRefusedError):
-        return Failure.REFUSED
-    if isinstance(error, ssl.SSLError):
-        return Failure.TLS
-    return Failure.NO_DESCRIPTORS if error.errno in _OUT_OF_DESCRIPTORS else Failure.UNREACHABLE
+        return self._connector.close()

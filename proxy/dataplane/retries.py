@@ -96,22 +96,19 @@ class Retries(Attempts):
         kind = self._kind(is_trial)
         if decide(happened, kind, self._progress()) is Again.NO:
             return False
-        other = self.service.take((*self.tried, backend))
-        pause = self._pause(response, same_backend=other is None)
+        pause = self._pause(response, same_backend=False)
         if pause is None or not tries.may_go_again(happened, kind, now):
-            if other is not None:
-                Service.release(other)
             return False
         if is_resend(happened, kind):
             self.resends += 1
         self._leave(response, backend, complete, now)
-        if other is not None and not pause:
+        other = None if pause else self.service.take(self.tried)
+        if other is not None:
             self._start(other, Failure.BAD_STATUS)
             return True
-        if other is None:
-            self.tried = ()  # there is only this one
-        else:
-            Service.release(other)
+        if not pause:  # there is only this one
+            self.tried = ()
+            pause = self._pause(response, same_backend=True) or 0.0
         self.phase = Phase.PAUSING
         self._reason = Failure.BAD_STATUS
         self.downstream.deadline = now + pause
@@ -149,17 +146,17 @@ class Retries(Attempts):
         backend, upstream = self.backend, self.upstream
         if self._is_patient or now >= until or backend is None or upstream is None:
             return False
-        self._is_patient = True
-        self.downstream.deadline = until
         kind = self._kind()
         if decide(Happened.SLOW, kind, self._progress()) is Again.NO:
+            self._is_patient = True
+            self.downstream.deadline = until
             return True
-        other = self.service.take((*self.tried, backend))
+        # The budget first: a pick that comes to nothing would cost somebody's turn.
+        other = self.service.take((*self.tried, backend)) if self.service.tries.may_hedge(now) else None
         if other is None:
+            self.downstream.deadline = min(now + self.service.tries.first_wait, until)  # then it may be otherwise
             return True
-        if not self.service.tries.may_hedge(now):
-            Service.release(other)
-            return True
+        self._is_patient = True
         self.resends += is_resend(Happened.SLOW, kind)
         self._slow = upstream.exchange = SlowTry(self, backend, upstream, self.tried_at)
         self.plane.fleet.report(self.service, backend, Failure.TRY_TIMEOUT, now)

@@ -26,6 +26,7 @@ class Upstream(asyncio.Protocol):
     __slots__ = (
         "_decoder",
         "_interims",
+        "_is_counted",
         "_left",
         "_partial",
         "_plane",
@@ -34,6 +35,8 @@ class Upstream(asyncio.Protocol):
         "exchange",
         "expires",
         "idle_since",
+        "is_lost",
+        "is_write_paused",
         "served",
         "transport",
         "tunnel",
@@ -44,6 +47,9 @@ class Upstream(asyncio.Protocol):
         self._plane = plane
         self.backend = backend
         self.transport: asyncio.Transport | None = None
+        self._is_counted = False  # among the pool's
+        self.is_lost = False
+        self.is_write_paused = False
         self.served = 0  # exchanges that ended well
         self.idle_since = 0.0
         self.expires = 0.0  # monotonic seconds; when it may not be used any more once idle
@@ -62,7 +68,6 @@ class Upstream(asyncio.Protocol):
         """Connected."""
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_LIMIT)
-        self._plane.pool.open += 1
 
     def data_received(self, data: bytes) -> None:
         """Response bytes; on an idle connection something that belongs to nobody."""
@@ -71,7 +76,7 @@ class Upstream(asyncio.Protocol):
             self.close()
         elif self._response is not None:
             self._on_body(data, self._response)
-        elif self._partial is None and (end := data.find(HEAD_END) + 4) > 3:
+        elif self._partial is None and grammar.MAX_HEAD >= (end := data.find(HEAD_END) + 4) > 3:
             self._on_head(self.exchange, data[:end], data[end:])
         else:
             self._collect(self.exchange, data)
@@ -83,7 +88,10 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by whichever side."""
-        self._plane.pool.open -= 1
+        self.is_lost = True
+        if self._is_counted:
+            self._is_counted = False
+            self._plane.pool.open -= 1
         exchange = self.exchange
         if exchange is None:
             self._plane.pool.on_idle_lost(self)
@@ -100,13 +108,22 @@ class Upstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The backend does not read as fast as the client sends."""
+        self.is_write_paused = True
         if self.exchange is not None:
             self.exchange.pause_downstream()
 
     def resume_writing(self) -> None:
         """It has caught up."""
+        self.is_write_paused = False
         if self.exchange is not None:
             self.exchange.resume_downstream()
+
+    # called by the connector
+
+    def count(self) -> None:
+        """It is open and somebody's. One that is called off as it connects may never hear of its end (uvloop)."""
+        self._is_counted = True
+        self._plane.pool.open += 1
 
     # called by the exchange and the pool
 

@@ -121,7 +121,7 @@ class Fleet:
             self._publish(service.step(now))
             if service.evidence.is_settled:
                 self._unsettled.discard(service)
-        self._refresh_tries()
+        self._refresh_tries(now)
 
     # what both read
 
@@ -130,13 +130,13 @@ class Fleet:
         for service in self.services.values():
             yield from service.backends.values()
 
-    def _refresh_tries(self) -> None:
+    def _refresh_tries(self, now: float) -> None:
         """Every service in its turn, a few at a time: all of them within some five seconds."""
         if not self._to_refresh:
             self._to_refresh = list(self.services.values())
         for _ in range(min(len(self._to_refresh), len(self.services) // _REFRESH_PARTS + 1)):
             service = self._to_refresh.pop()
-            service.tries.refresh(service.spec, service.backends.values())
+            service.tries.refresh(service.spec, service.backends.values(), now)
 
     def _reconcile_service(self, spec: ServiceSpec, wanted: list[BackendSpec], run: "_Reconcile") -> None:
         service = self.services.get(spec.name)

@@ -69,7 +69,7 @@ class Service:
         self.evidence = Evidence(spec, self.backends, chance, is_probed)
         self.statistics = ServiceStatistics()
         self.tries = Tries(spec, self.statistics)
-        self.line: WaitingLine[Any] = WaitingLine(spec.limit.queue)
+        self.line: WaitingLine[Any] = WaitingLine(spec.limit.queue, self.statistics.queue_waits)
         self.is_waited_for = False  # somebody stands in the line, and wants `on_room` to be called
         self.on_room: Callable[[Service], None] = _ignore
         self.stickiness: Stickiness | None = None

@@ -33,9 +33,23 @@ class Histogram:
 
 
 class ServiceStatistics:
-    """What clients saw of one service. `requests` is by (method, status)."""
+    """What clients saw of one service. `requests` is by (method, status).
 
-    __slots__ = ("duration", "request_bytes", "requests", "rescues", "response_bytes", "retries")
+    `retries_denied` counts those that the budget had nothing left for, `queue_dropped` requests that found the line full
+    or waited for nothing, `queue_waits` has how long the others waited.
+    """
+
+    __slots__ = (
+        "duration",
+        "queue_dropped",
+        "queue_waits",
+        "request_bytes",
+        "requests",
+        "rescues",
+        "response_bytes",
+        "retries",
+        "retries_denied",
+    )
 
     def __init__(self) -> None:
         self.requests: dict[tuple[bytes, int], int] = {}
@@ -44,6 +58,9 @@ class ServiceStatistics:
         self.response_bytes = 0
         self.retries: dict[Failure, int] = {}
         self.rescues: dict[Failure, int] = {}
+        self.retries_denied = 0
+        self.queue_waits = Histogram()
+        self.queue_dropped = 0
 
     def count_request(self, method: bytes, status: int, seconds: float) -> None:
         """One exchange has ended with this status."""

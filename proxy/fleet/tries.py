@@ -40,8 +40,11 @@ class Tries:
         self.budget.per_request = retry.budget
         self.first_wait = min(LONGEST if retry.try_timeout is None else retry.try_timeout, spec.timeout.response)
 
-    def refresh(self, spec: ServiceSpec, backends: Iterable[Backend]) -> None:
-        """Work out `first_wait` anew. Called every few seconds."""
+    def refresh(self, spec: ServiceSpec, backends: Iterable[Backend], now: float) -> None:
+        """Work out `first_wait` anew, and let the budgets see how many requests came. Called every few seconds."""
+        requests = self._statistics.duration.count
+        self.budget.refill(requests, now)
+        self.hedges.refill(requests, now)
         first_bytes = [backend.statistics.first_byte.counts for backend in backends]
         self.first_wait = min(try_timeout(spec.retry.try_timeout, first_bytes, BOUNDS), spec.timeout.response)
 
@@ -49,7 +52,10 @@ class Tries:
         """Spend a token on another try where it costs one: a trial's is on us, and so is one that nobody has seen."""
         if happened in _FREE or kind is Kind.TRIAL:
             return True
-        return self.budget.spend(self._statistics.duration.count, now)
+        if self.budget.spend(self._statistics.duration.count, now):
+            return True
+        self._statistics.retries_denied += 1
+        return False
 
     def may_hedge(self, now: float) -> bool:
         """Spend a token on a second try beside a slow one."""

@@ -21,16 +21,16 @@ class WaitingLine(Generic[W]):
     """Every operation is O(1), `expired` per one that it returns. `now` is in monotonic seconds and never goes back.
 
     `limit` is how many may wait, and may be changed. `refused` counts those who found the line full, `outwaited` those
-    who waited for nothing; `waits` has the seconds that those waited whose turn came.
+    who waited for nothing; `waits`, which may be another's, has the seconds that those waited whose turn came.
     """
 
     __slots__ = ("_joined", "_since", "limit", "outwaited", "refused", "waits")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, waits: Histogram | None = None) -> None:
         self.limit = limit
         self.refused = 0
         self.outwaited = 0
-        self.waits = Histogram()
+        self.waits = waits if waits is not None else Histogram()
         self._joined: OrderedDict[W, float] = OrderedDict()  # by the time of joining, as it never goes back
         self._since = 0.0  # when the line was last empty, while it is not
 

@@ -34,7 +34,7 @@ class Budget:
 
     def spend(self, requests: int, now: float) -> bool:
         """Take one token; False when there is none. `requests` is the service's total so far, which never falls."""
-        self._refill(requests, now)
+        self.refill(requests, now)
         if self._tokens < 1.0:
             self.exhausted += 1
             return False
@@ -42,7 +42,12 @@ class Budget:
         self.spent += 1
         return True
 
-    def _refill(self, requests: int, now: float) -> None:
+    def refill(self, requests: int, now: float) -> None:
+        """Take in what has come since the last call, of which each `spend` is one.
+
+        In between it takes requests as evenly spread: call it every few seconds, or those of a busy moment after a long
+        silence count as old ones.
+        """
         income = (requests - self._requests) * self.per_request + (now - self._at) * self.per_second
         most = self._recent(requests, now) * self.per_request + WORTH * self.per_second
         # One token can be saved up however slowly it comes, or a quiet service never had any.

@@ -7,8 +7,17 @@ from aiohttp import ClientSession
 
 from proxy.admin.server import AdminServer
 from tests.admin.builders import Scene, backend_spec
+from tests.support import prometheus
 
 TOKEN = "s3cret-t0ken"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(prometheus.HOW_TO_RUN in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.section("Prometheus tests NOT run", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{count} tests need Prometheus. To run them: {prometheus.HOW_TO_RUN}")
 
 
 @pytest.fixture

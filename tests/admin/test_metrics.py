@@ -67,6 +67,7 @@ def busy(scene: Scene) -> None:
     service.statistics.count_request(b"GET", 200, 20.0)
     service.statistics.count_request(b"BREW", 502, 0.2)
     service.statistics.count_retry(Failure.REFUSED)
+    service.statistics.count_rescue(Failure.BACKEND_DOWN)
     service.statistics.request_bytes = 11
     service.statistics.response_bytes = 22
     backend = scene.backend("web-1")

@@ -3,10 +3,16 @@
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.dataplane.access_log import MAX_LINES, AccessLog, AccessLogFormat
+from proxy.dataplane.exchange import Exchange
 from proxy.failure import Failure
 from proxy.wire.codec import parse_request
 from proxy.wire.head import RequestHead
@@ -68,3 +74,105 @@ def test_reader_that_is_gone_harms_nobody(pipe: tuple[int, int]) -> None:
     log.record_refused(b"192.0.2.7", Failure.NO_ROUTE, request())
     log.flush()
     assert log.dropped == 1
+
+
+class Ended:
+    """An exchange as the log reads it."""
+
+    def __init__(self, head: RequestHead, **changes: object) -> None:
+        self.downstream = SimpleNamespace(client=b"192.0.2.7")
+        self.head = head
+        self.status = 200
+        self.request_bytes, self.response_bytes = 5, 123
+        self.queued = 0.125
+        self.service = SimpleNamespace(spec=SimpleNamespace(name="web"))
+        self.served_by: str | None = "web-1"
+        self.attempts: tuple[tuple[str, Failure | int, float], ...] = ()
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+
+def entry_of(pipe: tuple[int, int], exchange: Ended, failure: Failure | None = None) -> dict[str, object]:
+    """The line that is written for an exchange of 1.25 s."""
+    log = AccessLog(AccessLogFormat.JSON, pipe[1])
+    log.record(cast(Exchange, exchange), 1.25, failure)
+    log.flush()
+    raw = os.read(pipe[0], 1 << 16)
+    assert raw.count(b"\n") == 1
+    assert raw.endswith(b"\n")
+    assert raw.isascii()
+    entry: dict[str, object] = json.loads(raw)
+    return entry
+
+
+def test_json_line_has_every_figure_of_its_exchange(pipe: tuple[int, int]) -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    entry = entry_of(pipe, Ended(request(target=b"/x?y")))
+    written = datetime.fromisoformat(str(entry.pop("time")))
+    assert before <= written <= datetime.now(UTC)
+    assert entry == {
+        "client": "192.0.2.7",
+        "method": "GET",
+        "host": "a",
+        "path": "/x",
+        "status": 200,
+        "request_bytes": 5,
+        "response_bytes": 123,
+        "duration_ms": 1250.0,
+        "queue_ms": 125.0,
+        "request_id": "",
+        "service": "web",
+        "backend": "web-1",
+        "attempts": [],
+        "failure": None,
+    }
+
+
+def test_json_line_has_every_attempt(pipe: tuple[int, int]) -> None:
+    attempts = (("web-1", Failure.REFUSED, 0.001), ("web-2", 503, 0.5), ('we"b', Failure.RESET, 0.25))
+    exchange = Ended(request(), status=502, served_by=None, attempts=attempts)
+    entry = entry_of(pipe, exchange, Failure.RESET)
+    assert (entry["status"], entry["backend"], entry["failure"]) == (502, None, "reset")
+    assert entry["attempts"] == [
+        {"backend": "web-1", "failure": "refused", "ms": 1.0},
+        {"backend": "web-2", "status": 503, "ms": 500.0},
+        {"backend": 'we"b', "failure": "reset", "ms": 250.0},
+    ]
+
+
+HOSTILE = {
+    "a quotation mark": (b'/"', '/"'),
+    "a backslash": (b"/%5c\\x41", "/%5c\\\\x41"),
+    "8-bit bytes": (b"/\xe4\xff", "/\\xe4\\xff"),
+    "what looks like the end of the line": (b'/","status":200}', '/","status":200}'),
+    "percent signs": (b"/%d%b%s", "/%d%b%s"),
+}
+
+
+@pytest.mark.http(28)
+@pytest.mark.parametrize(("target", "path"), HOSTILE.values(), ids=HOSTILE)
+def test_bytes_of_a_client_cannot_break_its_line(pipe: tuple[int, int], target: bytes, path: str) -> None:
+    assert entry_of(pipe, Ended(request(target=target)))["path"] == path
+
+
+@given(st.binary(max_size=40), st.text(max_size=20))
+def test_any_bytes_and_names_make_one_line_of_json(path: bytes, name: str) -> None:
+    head = request()
+    head.path = path
+    reader, writer = os.pipe()
+    try:
+        entry = entry_of((reader, writer), Ended(head, served_by=name))
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert entry["path"] == path.decode("latin-1").encode("unicode_escape").decode("ascii")
+    assert entry["backend"] == name
+
+
+def test_refused_line_without_a_head_says_so(pipe: tuple[int, int]) -> None:
+    log = AccessLog(AccessLogFormat.JSON, pipe[1])
+    log.record_refused(b"192.0.2.7", Failure.BAD_REQUEST_LINE, None)
+    log.flush()
+    entry = json.loads(os.read(pipe[0], 4096))
+    assert (entry["method"], entry["host"], entry["path"]) == (None, None, None)
+    assert (entry["status"], entry["failure"]) == (400, "bad-request-line")

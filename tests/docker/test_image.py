@@ -4,6 +4,9 @@ import asyncio
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,13 @@ from docker.models.networks import Network
 from tests.docker.conftest import AnsweringEngine
 from tests.support.containers import RunBackend, Scope
 from tests.support.images import ImageBuilder
+from tests.support.prometheus import program
 from tests.support.waiting import wait_until_async
 
+pytestmark = pytest.mark.timeout(400)  # the first of them builds the image, which compiles: minutes on a busy machine
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+PROXY_AND_BACKENDS = ("seawall", "web-1", "web-2", "web-3")  # of compose.yaml; the others' images are for a registry
 LABELS = {"seawall.enable": "true", "seawall.service": "web", "seawall.port": "8000"}
 
 
@@ -29,6 +36,14 @@ def seawall_image(image_builder: ImageBuilder) -> str:
 @pytest.fixture(scope="session")
 def socket_proxy_image(image_builder: ImageBuilder) -> str:
     return image_builder.build(Path(__file__).parent / "socket_proxy", name="socket-proxy")
+
+
+@pytest.fixture(scope="session")
+def prometheus_image(image_builder: ImageBuilder, tmp_path_factory: pytest.TempPathFactory) -> str:
+    context = tmp_path_factory.mktemp("prometheus")
+    shutil.copy(program("prometheus"), context / "prometheus")
+    shutil.copy(Path(__file__).parent / "prometheus" / "Dockerfile", context)
+    return image_builder.build(context, name="prometheus")
 
 
 def socket_of(engine: AnsweringEngine) -> Path:
@@ -102,19 +117,32 @@ async def test_image_serves_its_neighbours_and_is_scraped(
     assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()
 
 
-@pytest.mark.parametrize("file", ["compose.yaml", "compose.socket-proxy.yaml"])
-async def test_compose_file_brings_up_proxy_and_backends(
-    engine: AnsweringEngine,
-    scope: Scope,
-    seawall_image: str,
-    socket_proxy_image: str,
-    backend_image: str,
-    image_builder: ImageBuilder,
-    file: str,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A compose project that is up."""
+
+    name: str
+    engine: AnsweringEngine
+
+    async def host(self, service: str) -> str:
+        """The address of the one container of a service."""
+        of_service: dict[str, str | list[str] | bool] = {
+            "label": [f"com.docker.compose.project={self.name}", f"com.docker.compose.service={service}"]
+        }
+        (container,) = self.engine.client.containers.list(filters=of_service)
+        return await asyncio.to_thread(address_of, container, self.engine.client.networks.get(f"{self.name}_default"))
+
+
+RunCompose = Callable[..., AbstractAsyncContextManager[Project]]
+
+
+@pytest.fixture
+def environment(
+    engine: AnsweringEngine, image_builder: ImageBuilder, socket_proxy_image: str, backend_image: str
+) -> dict[str, str]:
+    """What the compose files are told on a machine that cannot pull."""
     path = socket_of(engine)
-    project = scope.unique("compose").replace("-", "")
-    environment = {
+    return {
         **os.environ,
         "DOCKER_HOST": engine.url,
         "DOCKER_SOCKET": str(path),
@@ -126,32 +154,72 @@ async def test_compose_file_brings_up_proxy_and_backends(
         "BACKEND_IMAGE": backend_image,
         "BACKEND_PORT": "8000",
     }
-    # the image is built above, with what this machine needs to reach its package index; compose would build the same
-    engine.client.images.get(seawall_image).tag(f"{project}_seawall")
-    try:
-        await compose(project, file, environment, "up", "-d", "--no-build")
-        network = engine.client.networks.get(f"{project}_default")
-        of_project: dict[str, str | list[str] | bool] = {
-            "label": [f"com.docker.compose.project={project}", "com.docker.compose.service=seawall"]
-        }
-        (seawall,) = engine.client.containers.list(filters=of_project)
-        host = await asyncio.to_thread(address_of, seawall, network)
+
+
+@pytest.fixture
+def run_compose(engine: AnsweringEngine, scope: Scope, seawall_image: str, environment: dict[str, str]) -> RunCompose:
+    """`async with run_compose(file, *services, **variables)`: up while entered; all services where none are named."""
+
+    @asynccontextmanager
+    async def run(file: str, *services: str, **variables: str) -> AsyncIterator[Project]:
+        name = scope.unique("compose").replace("-", "")
+        # built before, with what this machine needs to reach its package index; compose would build the same
+        engine.client.images.get(seawall_image).tag(f"{name}_seawall")
+        try:
+            await compose(name, file, {**environment, **variables}, "up", "-d", "--no-build", *services)
+            yield Project(name=name, engine=engine)
+        finally:
+            await compose(name, file, {**environment, **variables}, "down", "--volumes", "--timeout", "5")
+            engine.client.images.remove(f"{name}_seawall")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("file", "services"),
+    [("compose.yaml", PROXY_AND_BACKENDS), ("compose.socket-proxy.yaml", ())],
+    ids=["compose.yaml", "compose.socket-proxy.yaml"],
+)
+async def test_compose_file_brings_up_proxy_and_backends(
+    run_compose: RunCompose, file: str, services: tuple[str, ...]
+) -> None:
+    async with run_compose(file, *services) as project, aiohttp.ClientSession() as session:
+        host = await project.host("seawall")
         names: set[str] = set()
 
         async def answered_by_all() -> bool:
-            async with aiohttp.ClientSession() as session:
-                try:
-                    async with session.get(f"http://{host}:8080/") as response:
-                        if response.status == 200:
-                            names.add((await response.json())["name"])
-                except aiohttp.ClientConnectionError:
-                    return False
+            try:
+                async with session.get(f"http://{host}:8080/") as response:
+                    if response.status == 200:
+                        names.add((await response.json())["name"])
+            except aiohttp.ClientConnectionError:
+                return False
             return len(names) == 3
 
         await wait_until_async(answered_by_all, "three backends to answer through the proxy", 20)
-    finally:
-        await compose(project, file, environment, "down", "--timeout", "5")
-        engine.client.images.remove(f"{project}_seawall")
+
+
+async def test_prometheus_of_the_compose_file_scrapes_the_proxy(run_compose: RunCompose, prometheus_image: str) -> None:
+    services = (*PROXY_AND_BACKENDS, "prometheus")
+    async with (
+        run_compose("compose.yaml", *services, PROMETHEUS_IMAGE=prometheus_image) as project,
+        aiohttp.ClientSession() as session,
+    ):
+        api = f"http://{await project.host('prometheus')}:9090/api/v1"
+
+        async def sees_all_backends() -> bool:
+            query = {"query": "sum(seawall_backend_available)"}
+            try:
+                async with session.get(f"{api}/query", params=query) as response:
+                    found = (await response.json())["data"]["result"]
+            except aiohttp.ClientConnectionError:
+                return False
+            return [series["value"][1] for series in found] == ["3"]
+
+        await wait_until_async(sees_all_backends, "Prometheus to see three backends available", 30)
+        async with session.get(f"{api}/rules") as response:
+            groups = (await response.json())["data"]["groups"]
+        assert {group["file"] for group in groups} == {"/etc/prometheus/alerts.yml"}
 
 
 async def compose(project: str, file: str, environment: dict[str, str], *arguments: str) -> None:

@@ -10,6 +10,7 @@ from proxy.fleet.interface import Transition
 from proxy.spec.container import Claim
 from proxy.spec.service import Lifecycle, RetrySpec, ServiceSpec, TimeoutSpec
 from tests.integration.conftest import StartProxy, until
+from tests.support.http_lines import rows
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend, serve_ok
 
@@ -33,6 +34,7 @@ async def test_refused_goes_to_another_backend_for_any_method(start_proxy: Start
                     assert (await client.read_response()).body == b"ok"
 
 
+@pytest.mark.http(60)
 async def test_60_all_refusing_is_one_complete_502_in_time(start_proxy: StartProxy) -> None:
     proxy = await start_proxy(*[await closed_port(f"gone-{number}") for number in range(4)])
     for method in ("GET", "HEAD"):
@@ -66,6 +68,7 @@ async def test_connect_timeout_goes_to_another_backend(start_proxy: StartProxy) 
             filler.close()
 
 
+@pytest.mark.http(55)
 async def test_55_stale_connection_costs_no_get(start_proxy: StartProxy) -> None:
     async def close_unseen(connection: BackendConnection) -> None:
         await connection.read_request()
@@ -85,6 +88,7 @@ async def test_55_stale_connection_costs_no_get(start_proxy: StartProxy) -> None
         assert living.unavailable is None
 
 
+@pytest.mark.http(56)
 async def test_56_post_is_not_sent_again_once_written(start_proxy: StartProxy) -> None:
     async def die(connection: BackendConnection) -> None:
         await connection.read_request()
@@ -111,6 +115,7 @@ async def test_get_whose_backend_dies_goes_elsewhere_once(start_proxy: StartProx
         assert dying.accepted >= 1
 
 
+@pytest.mark.http(58)
 async def test_58_put_is_sent_again_with_its_whole_body(start_proxy: StartProxy) -> None:
     bodies: list[bytes] = []
 
@@ -199,7 +204,7 @@ BAD_RESPONSES = {
 }
 
 
-@pytest.mark.parametrize("raw", BAD_RESPONSES.values(), ids=BAD_RESPONSES)
+@pytest.mark.parametrize("raw", rows(BAD_RESPONSES))
 async def test_bad_response_is_502_and_harms_nobody_else(start_proxy: StartProxy, raw: bytes) -> None:
     async def bad(connection: BackendConnection) -> None:
         await connection.read_request()

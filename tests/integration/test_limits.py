@@ -6,6 +6,7 @@ import pytest
 
 from proxy.spec.service import ServiceSpec, TimeoutSpec
 from tests.integration.conftest import StartProxy
+from tests.support.http_lines import rows
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import BackendConnection, ScriptedBackend
 
@@ -27,7 +28,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("raw", "status", "label"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("raw", "status", "label"), rows(REFUSED))
 async def test_refusal_says_why_forwards_nothing_and_closes(
     start_proxy: StartProxy, raw: bytes, status: int, label: str
 ) -> None:
@@ -44,6 +45,7 @@ async def test_refusal_says_why_forwards_nothing_and_closes(
         assert sum(proxy.plane.statistics.bad_requests.values()) == 1
 
 
+@pytest.mark.http(50)
 async def test_50_refusal_is_readable_though_the_client_goes_on_sending(start_proxy: StartProxy) -> None:
     proxy = await start_proxy()
     async with RawClient(proxy.port) as client:
@@ -51,6 +53,7 @@ async def test_50_refusal_is_readable_though_the_client_goes_on_sending(start_pr
         assert (await client.read_response()).status == 400
 
 
+@pytest.mark.http(49)
 async def test_49_good_requests_before_a_bad_one_are_answered(start_proxy: StartProxy) -> None:
     async with ScriptedBackend() as backend:
         proxy = await start_proxy(backend.claim())
@@ -59,6 +62,7 @@ async def test_49_good_requests_before_a_bad_one_are_answered(start_proxy: Start
             assert [(await client.read_response()).status for _ in range(3)] == [200, 200, 400]
 
 
+@pytest.mark.http(49)
 async def test_49_nothing_after_connection_close_is_processed(start_proxy: StartProxy) -> None:
     async with ScriptedBackend() as backend:
         proxy = await start_proxy(backend.claim())
@@ -71,6 +75,7 @@ async def test_49_nothing_after_connection_close_is_processed(start_proxy: Start
         assert len(backend.heads) == 1
 
 
+@pytest.mark.http(15)
 async def test_15_request_byte_by_byte_is_served(start_proxy: StartProxy) -> None:
     async with ScriptedBackend() as backend:
         proxy = await start_proxy(backend.claim())
@@ -81,6 +86,7 @@ async def test_15_request_byte_by_byte_is_served(start_proxy: StartProxy) -> Non
             assert (await client.read_response()).body == b"ok"
 
 
+@pytest.mark.http(71)
 async def test_71_slow_head_is_408(start_proxy: StartProxy) -> None:
     proxy = await start_proxy(head_timeout=0.2)
     async with RawClient(proxy.port) as client:
@@ -89,6 +95,7 @@ async def test_71_slow_head_is_408(start_proxy: StartProxy) -> None:
         assert (response.status, response.field("x-seawall-failure")) == (408, "head-timeout")
 
 
+@pytest.mark.http(72)
 async def test_72_slow_body_is_408(start_proxy: StartProxy) -> None:
     async with ScriptedBackend() as backend:
         proxy = await start_proxy(backend.claim(), body_timeout=0.2)
@@ -98,6 +105,7 @@ async def test_72_slow_body_is_408(start_proxy: StartProxy) -> None:
             assert (response.status, response.field("x-seawall-failure")) == (408, "client-slow")
 
 
+@pytest.mark.http(73)
 async def test_73_idle_connection_is_closed_without_a_word(start_proxy: StartProxy) -> None:
     async with ScriptedBackend() as backend:
         proxy = await start_proxy(backend.claim(), keep_alive=0.2)
@@ -119,6 +127,7 @@ async def test_backend_that_never_answers_is_504(start_proxy: StartProxy) -> Non
             assert (response.status, response.field("x-seawall-failure")) == (504, "response-timeout")
 
 
+@pytest.mark.http(63)
 async def test_63_stall_in_the_middle_of_a_body_is_cut(start_proxy: StartProxy) -> None:
     async def stall(connection: BackendConnection) -> None:
         await connection.read_request()

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.dataplane import attempts
 from tests.integration.conftest import StartProxy, until
+from tests.support.http_lines import rows
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend, serve_ok
 
@@ -123,6 +124,7 @@ async def test_body_is_streamed_both_ways_and_whole(start_proxy: StartProxy, fra
             assert response.body == content
 
 
+@pytest.mark.http(39)
 async def test_39_body_until_close_becomes_chunks(start_proxy: StartProxy) -> None:
     async with ScriptedBackend(answering(b"HTTP/1.1 200 OK\r\n\r\nhello")) as backend:
         proxy = await start_proxy(backend.claim())
@@ -133,6 +135,7 @@ async def test_39_body_until_close_becomes_chunks(start_proxy: StartProxy) -> No
             assert (await client.get()).status == 200
 
 
+@pytest.mark.http(39)
 async def test_39_body_until_close_goes_to_http10_as_it_is(start_proxy: StartProxy) -> None:
     async with ScriptedBackend(answering(b"HTTP/1.1 200 OK\r\n\r\nhello")) as backend:
         proxy = await start_proxy(backend.claim())
@@ -150,7 +153,8 @@ BODILESS = {
 }
 
 
-@pytest.mark.parametrize(("method", "raw", "status"), BODILESS.values(), ids=BODILESS)
+@pytest.mark.parametrize(("method", "raw", "status"), rows(BODILESS))
+@pytest.mark.http(37)
 async def test_37_response_without_body_ends_with_its_head(
     start_proxy: StartProxy, method: str, raw: bytes, status: int
 ) -> None:
@@ -164,6 +168,7 @@ async def test_37_response_without_body_ends_with_its_head(
 
 @pytest.mark.parametrize("extra", [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nEVIL!", b"junk"])
 @pytest.mark.parametrize("first", [OK, b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"])
+@pytest.mark.http(40)
 async def test_40_bytes_behind_a_response_reach_nobody(start_proxy: StartProxy, first: bytes, extra: bytes) -> None:
     async def smuggle(connection: BackendConnection) -> None:
         await connection.read_request()
@@ -178,6 +183,7 @@ async def test_40_bytes_behind_a_response_reach_nobody(start_proxy: StartProxy, 
         assert backend.accepted == 2
 
 
+@pytest.mark.http(40)
 async def test_40_bytes_on_an_idle_connection_reach_nobody(start_proxy: StartProxy) -> None:
     async def unasked(connection: BackendConnection) -> None:
         await connection.read_request()
@@ -195,6 +201,7 @@ async def test_40_bytes_on_an_idle_connection_reach_nobody(start_proxy: StartPro
                 assert (await client.get()).body == b"ok"
 
 
+@pytest.mark.http(43)
 async def test_43_interim_responses_are_relayed_and_the_final_one_is_intact(start_proxy: StartProxy) -> None:
     raw = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\n" + OK
     async with ScriptedBackend(answering(raw)) as backend:
@@ -209,6 +216,7 @@ async def test_43_interim_responses_are_relayed_and_the_final_one_is_intact(star
             assert final.body == b"ok"
 
 
+@pytest.mark.http(43)
 async def test_43_interim_responses_are_not_for_http10(start_proxy: StartProxy) -> None:
     async with ScriptedBackend(answering(b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK)) as backend:
         proxy = await start_proxy(backend.claim())
@@ -217,6 +225,7 @@ async def test_43_interim_responses_are_not_for_http10(start_proxy: StartProxy) 
             assert (await client.read_response()).status == 200
 
 
+@pytest.mark.http(45)
 async def test_45_continue_is_relayed_and_then_the_body(start_proxy: StartProxy) -> None:
     async def careful(connection: BackendConnection) -> None:
         assert b"Expect: 100-continue" in await connection.read_head()
@@ -233,6 +242,7 @@ async def test_45_continue_is_relayed_and_then_the_body(start_proxy: StartProxy)
             assert (await client.read_response()).body == b"ok"
 
 
+@pytest.mark.http(61)
 async def test_61_final_response_before_the_body_is_relayed_at_once(start_proxy: StartProxy) -> None:
     async def refuse(connection: BackendConnection) -> None:
         await connection.read_head()
@@ -249,6 +259,7 @@ async def test_61_final_response_before_the_body_is_relayed_at_once(start_proxy:
         assert len(backend.heads) == 1
 
 
+@pytest.mark.http(36)
 async def test_36_response_cut_short_is_visibly_cut(start_proxy: StartProxy) -> None:
     cut = {
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf": "length",
@@ -262,6 +273,7 @@ async def test_36_response_cut_short_is_visibly_cut(start_proxy: StartProxy) -> 
                     await client.get()
 
 
+@pytest.mark.http(39)
 async def test_39_a_reset_is_no_end_of_a_body_until_close(start_proxy: StartProxy) -> None:
     async def reset(connection: BackendConnection) -> None:
         await connection.read_request()
@@ -281,6 +293,7 @@ async def test_39_a_reset_is_no_end_of_a_body_until_close(start_proxy: StartProx
                 await client.reader.read()
 
 
+@pytest.mark.http(53)
 async def test_53_half_closed_client_gets_its_answer(start_proxy: StartProxy) -> None:
     async def late(connection: BackendConnection) -> None:
         await connection.read_request()
@@ -298,6 +311,7 @@ async def test_53_half_closed_client_gets_its_answer(start_proxy: StartProxy) ->
             assert await client.is_closed()
 
 
+@pytest.mark.http(53)
 async def test_53_half_closed_client_gets_all_answers_it_asked_for(start_proxy: StartProxy) -> None:
     async with ScriptedBackend() as backend:
         proxy = await start_proxy(backend.claim())
@@ -308,6 +322,7 @@ async def test_53_half_closed_client_gets_all_answers_it_asked_for(start_proxy: 
             assert await client.is_closed()
 
 
+@pytest.mark.http(54)
 @pytest.mark.source
 async def test_54_client_that_left_while_connecting_is_not_waited_for(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
@@ -327,6 +342,7 @@ async def test_54_client_that_left_while_connecting_is_not_waited_for(
             await asyncio.wait_for(closed.wait(), 3)
 
 
+@pytest.mark.http(54)
 async def test_54_client_gone_closes_the_upstream(start_proxy: StartProxy) -> None:
     async def stuck(connection: BackendConnection) -> None:
         await connection.read_head()
@@ -344,6 +360,7 @@ async def test_54_client_gone_closes_the_upstream(start_proxy: StartProxy) -> No
             await asyncio.wait_for(closed.wait(), 5)
 
 
+@pytest.mark.http(35)
 async def test_35_slow_reader_holds_the_backend_back(start_proxy: StartProxy) -> None:
     size = 64 << 20
     sent = 0

@@ -61,6 +61,11 @@ class Report:
         return [record for record in self.records if record.has_failed]
 
     @property
+    def accepted(self) -> "Report":
+        """Those that did not fail."""
+        return Report(tuple(record for record in self.records if not record.has_failed))
+
+    @property
     def by_backend(self) -> Counter[str]:
         return Counter(record.backend for record in self.records if record.backend is not None)
 
@@ -77,6 +82,10 @@ class Report:
         """Latency in seconds that `percent` of all requests did not exceed (nearest rank); 0 without requests."""
         latencies = sorted(record.latency for record in self.records)
         return latencies[max(math.ceil(len(latencies) * percent / 100) - 1, 0)] if latencies else 0.0
+
+    def slower_than(self, seconds: float) -> list[Record]:
+        """Those whose latency was more, failed or not."""
+        return [record for record in self.records if record.latency > seconds]
 
     def of(self, method: str) -> "Report":
         return Report(tuple(record for record in self.records if record.method == method))

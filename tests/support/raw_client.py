@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 from dataclasses import dataclass
 from typing import Self
 
@@ -52,6 +54,12 @@ class RawClient:
 
     def abort(self) -> None:
         """Leave without a word."""
+        self.writer.transport.abort()
+
+    def reset(self) -> None:
+        """Leave by RST, which no half-closed client that still waits could send."""
+        raw: socket.socket = self.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def get(self, path: str = "/", *fields: str, method: str = "GET") -> Response:

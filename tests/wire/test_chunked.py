@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.wire.chunked import LAST_CHUNK, ChunkedDecoder, encode, last_chunk
+from tests.support.http_lines import rows
 
 GOOD = {
     "one chunk": (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
@@ -52,7 +53,7 @@ def decode(*parts: bytes) -> tuple[bytes, ChunkedDecoder] | None:
     return b"".join(content), decoder
 
 
-@pytest.mark.parametrize(("raw", "content"), GOOD.values(), ids=GOOD)
+@pytest.mark.parametrize(("raw", "content"), rows(GOOD))
 def test_good_body_in_every_split(raw: bytes, content: bytes) -> None:
     for cut in range(len(raw) + 1):
         result = decode(raw[:cut], raw[cut:])
@@ -64,7 +65,7 @@ def test_good_body_in_every_split(raw: bytes, content: bytes) -> None:
     assert bytewise[0] == content
 
 
-@pytest.mark.parametrize("raw", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("raw", rows(BAD))
 def test_bad_body_is_refused_whole_and_byte_by_byte(raw: bytes) -> None:
     assert decode(raw) is None
     assert decode(*[raw[index : index + 1] for index in range(len(raw))]) is None
@@ -76,6 +77,7 @@ def test_what_comes_behind_the_body_is_left() -> None:
     assert result[1].rest == b"GET / HTTP/1.1"
 
 
+@pytest.mark.http(31)
 def test_31_trailers_are_kept_but_for_those_that_frame_route_or_authenticate() -> None:
     never = b"Content-Length: 1\r\nTransfer-Encoding: x\r\nhOST: a\r\nX-Forwarded-For: b\r\nAuthorization: c\r\n"
     result = decode(b"0\r\nA: b\r\n" + never + b"Cookie: d\r\n" + b"a: c\r\n\r\n")
@@ -84,10 +86,12 @@ def test_31_trailers_are_kept_but_for_those_that_frame_route_or_authenticate() -
     assert last_chunk(result[1].trailers) == b"0\r\nA: b\r\na: c\r\n\r\n"
 
 
+@pytest.mark.http(31)
 def test_31_body_without_trailers_ends_as_always() -> None:
     assert last_chunk([]) == LAST_CHUNK
 
 
+@pytest.mark.http(36)
 def test_36_a_body_cut_short_is_not_done() -> None:
     raw = b"5\r\nhello\r\n0\r\n\r\n"
     for cut in range(len(raw)):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from proxy.wire.codec import parse_request
 from proxy.wire.head import RequestHead
 from proxy.wire.peer import Peer, Rules
+from tests.support.http_lines import rows
 
 pytestmark = pytest.mark.usefixtures("codec")
 RULES = Rules(forwarded=True)
@@ -55,7 +56,7 @@ HOSTS = {
 }
 
 
-@pytest.mark.parametrize(("host", "start", "pair"), HOSTS.values(), ids=HOSTS)
+@pytest.mark.parametrize(("host", "start", "pair"), rows(HOSTS))
 def test_authority_is_quoted(host: bytes, start: bytes, pair: bytes) -> None:
     assert forwarded(parsed(host=host, start=start)) == [b"for=192.0.2.7" + pair + b";proto=http"]
 
@@ -87,7 +88,7 @@ CLAIMS = {
 }
 
 
-@pytest.mark.parametrize(("peer", "lines", "value"), CLAIMS.values(), ids=CLAIMS)
+@pytest.mark.parametrize(("peer", "lines", "value"), rows(CLAIMS))
 def test_claims_of_a_trusted_peer_are_continued(peer: Peer, lines: list[bytes], value: bytes) -> None:
     assert forwarded(parsed(*lines, peer=peer)) == [value]
 
@@ -98,6 +99,7 @@ def test_without_the_rule_claims_of_a_trusted_peer_pass_and_none_is_added() -> N
     assert forwarded(parsed(*claims, peer=Peer(b"192.0.2.7"))) == []
 
 
+@pytest.mark.http(70)
 def test_70_as_many_claims_as_there_may_be_are_continued() -> None:
     both = (b"X-Forwarded-For: 1", b"Forwarded: for=1") * 127
     peer = Peer(b"10.0.0.1", trusted=True, rules=Rules(forwarded=True, max_fields=256))
@@ -110,6 +112,7 @@ def test_70_as_many_claims_as_there_may_be_are_continued() -> None:
     host=st.lists(st.sampled_from([b"a", b'"', b"\\", b",", b";", b"=", b"%22", b"'", b"[::1]", b":80"]), max_size=5),
     claims=st.lists(st.lists(st.sampled_from([b"for=a", b'"', b"\\", b",", b";", b" "]), max_size=6), max_size=3),
 )
+@pytest.mark.http(28)
 def test_28_nothing_breaks_out_of_the_quotation_marks(host: list[bytes], claims: list[list[bytes]]) -> None:
     lines = (b"Host: " + b"".join(host), *[b"Forwarded: " + b"".join(claim) for claim in claims])
     head = parse_request(b"\r\n".join((b"GET / HTTP/1.1", *lines, b"", b"")), TRUSTED, 0)

@@ -5,10 +5,12 @@ import time
 import pytest
 
 from proxy.wire.head_buffer import HeadBuffer
+from tests.support.http_lines import rows
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+@pytest.mark.http(15)
 def test_15_head_in_every_split_is_taken_whole() -> None:
     for cut in range(1, len(HEAD)):
         buffer = HeadBuffer(HEAD[:cut])
@@ -18,6 +20,7 @@ def test_15_head_in_every_split_is_taken_whole() -> None:
         assert buffer.take() == (HEAD, b"rest")
 
 
+@pytest.mark.http(15)
 def test_15_head_byte_by_byte_costs_linear_time() -> None:
     def cost(size: int) -> float:
         began = time.process_time()
@@ -41,7 +44,7 @@ HOPELESS = {
 }
 
 
-@pytest.mark.parametrize("raw", HOPELESS.values(), ids=HOPELESS)
+@pytest.mark.parametrize("raw", rows(HOPELESS))
 def test_hopeless_head_is_seen_before_it_is_whole(raw: bytes) -> None:
     buffer = HeadBuffer(raw[:1])
     hopeless = False

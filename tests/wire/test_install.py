@@ -4,6 +4,8 @@ Installs from a copy of the tree, since pip builds in place and would take up wh
 fetches the build requirements: without an index the tests are skipped, in CI they fail.
 """
 
+import ast
+import importlib
 import os
 import re
 import shutil
@@ -22,10 +24,8 @@ from proxy.wire import codec
 compiled = [name for name, module in sys.modules.items() if name.startswith("proxy") and module.__file__.endswith("so")]
 print(codec.__file__, codec.IMPLEMENTATION, *sorted(compiled))
 """
-COMPILED = sorted(
-    path.replace("/", ".")
-    for path in (*re.findall(r'"(proxy/\w+/\w+)\.py"', (ROOT / "setup.py").read_text()), "proxy/wire/compiled")
-)
+MODULES = [path.replace("/", ".") for path in re.findall(r'"(proxy/\w+/\w+)\.py"', (ROOT / "setup.py").read_text())]
+COMPILED = sorted((*MODULES, "proxy.wire.compiled"))
 
 
 def install(place: Path, compiler: str | None) -> Path:
@@ -49,6 +49,19 @@ def ask(target: Path, wire: str = "", code: str = "") -> subprocess.CompletedPro
     environment = os.environ | {"PYTHONPATH": str(target), "SEAWALL_WIRE": wire, "SEAWALL_CODE": code}
     command = [sys.executable, "-P", "-c", SAYS]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=target, check=False)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_compiled_module_has_no_coroutine(module: str) -> None:
+    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
+    assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_compiled_class_inherits_from_compiled_ones(module: str) -> None:
+    classes = [it for it in vars(importlib.import_module(module)).values() if isinstance(it, type)]
+    bases = {base.__module__ for each in classes if each.__module__ == module for base in each.__mro__}
+    assert {name for name in bases if name.startswith("proxy.")} <= set(MODULES)
 
 
 def test_install_without_a_compiler_runs_the_reference(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ COUNTED = {
 
 @pytest.mark.parametrize("method", COUNTING)
 @pytest.mark.parametrize(("value", "less"), COUNTED.values(), ids=COUNTED)
+@pytest.mark.http(22)
 def test_22_request_goes_on_with_one_less(method: bytes, value: bytes, less: bytes) -> None:
     head = parse(method, b"max-forwards:" + value)
     assert hops(head) == [b"Max-Forwards: " + less]
@@ -44,6 +45,7 @@ def test_22_request_goes_on_with_one_less(method: bytes, value: bytes, less: byt
 
 @pytest.mark.parametrize("method", COUNTING)
 @pytest.mark.parametrize("value", [b"0", b"000"])
+@pytest.mark.http(22)
 def test_22_request_that_may_not_go_on_ends_here(method: bytes, value: bytes) -> None:
     head = parse(method, b"Max-Forwards: " + value)
     assert isinstance(head, RequestHead), head
@@ -51,6 +53,7 @@ def test_22_request_that_may_not_go_on_ends_here(method: bytes, value: bytes) ->
 
 
 @pytest.mark.parametrize("method", COUNTING)
+@pytest.mark.http(22)
 def test_22_request_without_it_goes_on_without(method: bytes) -> None:
     head = parse(method)
     assert hops(head) == []
@@ -59,6 +62,7 @@ def test_22_request_without_it_goes_on_without(method: bytes) -> None:
 
 
 @pytest.mark.parametrize("method", COUNTING)
+@pytest.mark.http(22)
 def test_22_naming_it_in_connection_does_not_stop_the_count(method: bytes) -> None:
     assert hops(parse(method, b"Connection: Max-Forwards", b"Max-Forwards: 3")) == [b"Max-Forwards: 2"]
 
@@ -79,11 +83,13 @@ REFUSED = {
 
 @pytest.mark.parametrize("method", COUNTING)
 @pytest.mark.parametrize("lines", REFUSED.values(), ids=REFUSED)
+@pytest.mark.http(22)
 def test_22_count_that_is_none_is_refused(method: bytes, lines: list[bytes]) -> None:
     assert parse(method, *lines) is Failure.BAD_FIELD
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"OPTION", b"options", b"TRACES", b"PATCH"])
+@pytest.mark.http(22)
 def test_22_other_methods_pass_it_unchanged(method: bytes) -> None:
     head = parse(method, b"max-forwards:0", b"Connection: max-forwards", b"Max-Forwards: x")
     assert hops(head) == [b"max-forwards:0", b"Max-Forwards: x"]

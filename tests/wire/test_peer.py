@@ -58,12 +58,14 @@ LIMITS = {
 
 @pytest.mark.parametrize(("rules", "target", "fields"), LIMITS.values(), ids=LIMITS)
 @pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.http(70)
 def test_70_limits_are_those_of_the_rules(rules: Rules, target: int, fields: int, trusted: bool) -> None:
     assert isinstance(answer(rules, target, fields, trusted), RequestHead)
     assert answer(rules, rules.max_target + 1, fields, trusted) is Failure.TARGET_TOO_LONG
     assert answer(rules, target, rules.max_fields + 1, trusted) is Failure.TOO_MANY_FIELDS
 
 
+@pytest.mark.http(70)
 def test_70_as_many_spans_as_there_can_be_are_written() -> None:
     # Every second line goes, so that none of the others joins its neighbour.
     lines = [b"Keep-Alive: 1" if index % 2 else b"A%d: b" % index for index in range(255)]
@@ -73,6 +75,7 @@ def test_70_as_many_spans_as_there_can_be_are_written() -> None:
     assert head.forward.count(b"\r\nA") == 128
 
 
+@pytest.mark.http(70)
 def test_70_as_many_claims_as_there_can_be_are_written_with_all_of_ours() -> None:
     rules = Rules(max_fields=256, request_ids=b"0123456789abcdef", forwarded=True)
     ours = (b"Host: b", b"Connection: upgrade", b"Upgrade: " + b"a," * 16, b"TE: trailers", b"Max-Forwards: 7")

@@ -24,10 +24,12 @@ def test_reply_is_a_whole_response_that_names_its_failure(failure: Failure) -> N
     assert body.count(b"\n") == 1
 
 
+@pytest.mark.http(60)
 def test_60_reply_to_head_has_no_body() -> None:
     assert reply(Failure.NO_BACKEND, b"now", 1, True, True).endswith(b"\r\n\r\n")
 
 
+@pytest.mark.http(22)
 def test_22_answer_to_options_that_ends_here_is_whole() -> None:
     assert options_reply(b"now", 1, stays=True).endswith(b"Content-Length: 0\r\nDate: now\r\n\r\n")
     assert b"\r\nConnection: close\r\n" in options_reply(b"now", 1, stays=False)
@@ -38,6 +40,7 @@ def test_no_backend_says_when_to_come_again() -> None:
     assert b"Retry-After: 1\r\n" in reply(Failure.NO_BACKEND, b"now", 1, True, False)
 
 
+@pytest.mark.http(48)
 def test_48_connection_is_announced_as_it_will_be() -> None:
     assert b"Connection: close" in reply(Failure.NO_ROUTE, b"now", 1, False, False)
     assert b"Connection" not in reply(Failure.NO_ROUTE, b"now", 1, True, False)

@@ -8,6 +8,7 @@ from proxy.failure import Failure
 from proxy.wire.codec import parse_request
 from proxy.wire.head import CHUNKED, RequestHead
 from proxy.wire.peer import Peer
+from tests.support.http_lines import rows
 
 pytestmark = pytest.mark.usefixtures("codec")
 CLIENT = Peer(b"192.0.2.7")
@@ -145,7 +146,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("raw", "failure"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("raw", "failure"), rows(REFUSED))
 def test_ambiguous_head_is_refused(raw: bytes, failure: Failure) -> None:
     assert parse_request(raw, CLIENT, 0) is failure
     assert 400 <= failure.status < 506
@@ -169,7 +170,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize(("raw", "body"), KEPT.values(), ids=KEPT)
+@pytest.mark.parametrize(("raw", "body"), rows(KEPT))
 def test_body_is_framed_as_sent(raw: bytes, body: int) -> None:
     assert parsed(raw).body == body
 
@@ -264,7 +265,7 @@ FORWARDED = {
 }
 
 
-@pytest.mark.parametrize(("raw", "lines"), FORWARDED.values(), ids=FORWARDED)
+@pytest.mark.parametrize(("raw", "lines"), rows(FORWARDED))
 def test_head_goes_on_as_it_came_but_for_what_is_ours(raw: bytes, lines: list[bytes]) -> None:
     assert parsed(raw).forward.split(b"\r\n") == lines
 
@@ -317,7 +318,7 @@ CLAIMS = {
 }
 
 
-@pytest.mark.parametrize(("claims", "lines"), CLAIMS.values(), ids=CLAIMS)
+@pytest.mark.parametrize(("claims", "lines"), rows(CLAIMS))
 def test_trusted_peer_is_believed(claims: list[bytes], lines: list[bytes]) -> None:
     forward = parsed(head(*claims), TRUSTED).forward.split(b"\r\n")
     assert forward == [b"GET / HTTP/1.1", b"Host: a", *lines, b"Via: 1.1 seawall", b"", b""]
@@ -348,10 +349,12 @@ PERSISTENCE = {
 
 
 @pytest.mark.parametrize(("raw", "persistent"), PERSISTENCE.values(), ids=PERSISTENCE)
+@pytest.mark.http(48)
 def test_48_connection_stays_by_version_and_field(raw: bytes, persistent: bool) -> None:
     assert parsed(raw).persistent is persistent
 
 
+@pytest.mark.http(17)
 def test_17_http10_without_host_is_served_and_upstream_gets_one() -> None:
     request = parsed(head(start=b"GET / HTTP/1.0", host=None))
     assert request.host == b""
@@ -367,6 +370,7 @@ def test_100_fields_and_an_8000_byte_line_are_ordinary() -> None:
     assert request.forward.count(b"A: b") == 99
 
 
+@pytest.mark.http(75)
 def test_75_many_spans_and_many_named_fields_are_ordinary() -> None:
     # Every second line goes, so that the others make as many spans as there can be.
     lines = [b"Keep-Alive: 1" if index % 2 else b"A%d: b" % index for index in range(98)]

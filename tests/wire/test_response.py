@@ -8,6 +8,7 @@ from proxy.failure import Failure
 from proxy.wire.codec import parse_request, parse_response
 from proxy.wire.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from proxy.wire.peer import Peer
+from tests.support.http_lines import rows
 
 pytestmark = pytest.mark.usefixtures("codec")
 DATE = b"Wed, 25 Nov 2026 05:00:00 GMT"
@@ -69,7 +70,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("raw", rows(REFUSED))
 def test_bad_head_of_a_backend_is_refused(raw: bytes) -> None:
     assert parse_response(raw, GET, True, DATE) is Failure.BAD_RESPONSE
 
@@ -92,7 +93,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize(("raw", "to", "body", "rechunk"), BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize(("raw", "to", "body", "rechunk"), rows(BODIES))
 def test_body_is_framed_by_rfc_9112_section_6_3(raw: bytes, to: RequestHead, body: int, rechunk: bool) -> None:
     response = parsed(raw, to)
     assert (response.body, response.rechunk) == (body, rechunk)
@@ -181,7 +182,7 @@ FORWARDED = {
 }
 
 
-@pytest.mark.parametrize(("raw", "to", "lines"), FORWARDED.values(), ids=FORWARDED)
+@pytest.mark.parametrize(("raw", "to", "lines"), rows(FORWARDED))
 def test_head_goes_on_as_it_came_but_for_what_is_ours(raw: bytes, to: RequestHead, lines: list[bytes]) -> None:
     assert parsed(raw, to).forward.split(b"\r\n") == [*lines, b"", b""]
 
@@ -196,10 +197,12 @@ PERSISTENCE = {
 
 
 @pytest.mark.parametrize(("raw", "persistent"), PERSISTENCE.values(), ids=PERSISTENCE)
+@pytest.mark.http(48)
 def test_48_upstream_connection_stays_by_version_and_field(raw: bytes, persistent: bool) -> None:
     assert parsed(raw).persistent is persistent
 
 
+@pytest.mark.http(48)
 def test_48_client_that_goes_is_told_so() -> None:
     assert b"\r\nConnection: close\r\n" in parsed(head(b"Content-Length: 0"), stays=False).forward
 
@@ -231,6 +234,7 @@ def test_keep_alive_that_a_backend_does_not_send_is_none() -> None:
     assert parsed(head(b"Content-Length: 0", b"Keep-Alive: timeout=5", b"Keep-Alive: max=1")).keep_alive is None
 
 
+@pytest.mark.http(43)
 def test_43_interim_head_has_no_framing() -> None:
     response = parsed(head(b"Link: </a>", b"Content-Length: 9", start=b"HTTP/1.1 103 Early Hints"))
     assert (response.status, response.body) == (103, 0)

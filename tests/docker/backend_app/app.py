@@ -2,9 +2,12 @@
 
 It answers every request with JSON: name, method, path, body_bytes, pid, requests (how many it has had).
 
-By query: `delay=MS` before the answer, `status=CODE`, `bytes=N` for a body of N bytes in place of the JSON.
-By environment: PORT (8000), NAME (the host's), BOOT_SECONDS (0; it listens only after), FAIL_EVERY (0; every n-th
-request is answered 500), LINGER (2), LOG_REQUESTS (off: only POSTs that carry an id are logged).
+By path: `/health` is counted apart, as `probes`. `/stats` tells both counts and is not counted. `/become?KEY=VALUE`
+changes one of the Manners below, and is not counted either; these two are answered whatever its manners.
+By query: `delay=MS` before the answer, `status=CODE`, `bytes=N` for a body of N bytes in place of the JSON, `reset=1`
+for a reset in place of an answer. A request with an Upgrade field gets it, and its bytes back from then on.
+By environment: PORT (8000), NAME (the host's), BOOT_SECONDS (0; it listens only after), LINGER (2), LOG_REQUESTS (off:
+only POSTs that carry an id are logged), and the manners it begins with, in capitals: FAIL_EVERY, SILENT, …
 
 At SIGTERM it does what most frameworks do: the listener is closed at once, the connections it has are served for
 LINGER more seconds, then it exits. SIGHUP is ignored. Every line it logs is one JSON object with the time in `at`.
@@ -13,15 +16,18 @@ LINGER more seconds, then it exits. SIGHUP is ignored. Every line it logs is one
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
+import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
 PIECE = b"x" * 65536
 BACKLOG = 1024
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 s
 
 
 @dataclass(frozen=True)
@@ -42,39 +48,102 @@ class Request:
         return self.headers.get("x-request-id") or self.query.get("id")
 
 
+@dataclass(slots=True)
+class Manners:
+    """How it misbehaves. A request that fails does so at once, whatever delay it asks for."""
+
+    fail_every: int = 0  # of so many requests …
+    fail_count: int = 1  # … the last so many fail
+    fail_percent: int = 0  # and each fails by this chance, the same ones in every run
+    fail_status: int = 500
+    silent: int = 0  # 1: reads, and never answers
+    health_delay: int = 0  # ms until /health answers
+    health_status: int = 200
+    capacity: int = 0  # requests worked on at once, the rest wait their turn; 0: all
+
+    @classmethod
+    def from_environment(cls) -> "Manners":
+        given = {each.name: os.environ.get(each.name.upper()) for each in fields(cls)}
+        return cls(**{name: int(value) for name, value in given.items() if value is not None})
+
+    def fails(self, number: int) -> bool:
+        """Whether the request of this number, from 1, is one that fails."""
+        if self.fail_every and (number - 1) % self.fail_every >= self.fail_every - self.fail_count:
+            return True
+        return self.fail_percent > random.Random(number).randrange(100)
+
+
 class Backend:
     """Counts and answers; one per process."""
 
     def __init__(self) -> None:
         self.name = os.environ.get("NAME") or socket.gethostname()
-        self.fail_every = int(os.environ.get("FAIL_EVERY", "0"))
+        self.manners = Manners.from_environment()
         self.logs_all = bool(os.environ.get("LOG_REQUESTS"))
         self.requests = 0
+        self.probes = 0
+        self._turns = asyncio.Semaphore(self.manners.capacity) if self.manners.capacity else None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until the client goes."""
         try:
             while (request := await read_request(reader, writer)) is not None:
-                await self.answer(request, writer)
-                if request.headers.get("connection", "").lower() == "close":
+                await self.answer(request, reader, writer)
+                if writer.is_closing() or request.headers.get("connection", "").lower() == "close":
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client went in the middle of a request, as tests make it do
         finally:
             writer.close()
 
-    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        self.requests += 1
-        fails = self.fail_every and self.requests % self.fail_every == 0
+    async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = urlsplit(request.target).path
+        if path in ("/stats", "/become"):
+            await self._answer_the_test(request, writer)
+            return
+        if path == "/health":
+            self.probes += 1
+        else:
+            self.requests += 1
         self._log_request(request)
+        if self.manners.silent:
+            await reader.read()  # until the client gives up
+            writer.close()
+        elif "reset" in request.query:
+            reset(writer)
+        elif "upgrade" in request.headers:
+            await echo(request.headers["upgrade"], reader, writer)
+        elif path == "/health":
+            await asyncio.sleep(self.manners.health_delay / 1000)
+            await write_answer(writer, request, self.manners.health_status, "text/plain", 0)
+        else:
+            await self._answer_client(request, writer)
+
+    async def _answer_the_test(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        for name, value in request.query.items():
+            setattr(self.manners, name, int(value))
+        body = json.dumps({"name": self.name, "requests": self.requests, "probes": self.probes}).encode()
+        await write_answer(writer, request, 200, "application/json", len(body), body)
+
+    async def _answer_client(self, request: Request, writer: asyncio.StreamWriter) -> None:
         query = request.query
-        await asyncio.sleep(int(query.get("delay", "0")) / 1000)
-        status = 500 if fails else int(query.get("status", "200"))
+        status = int(query.get("status", "200"))
+        if self.manners.fails(self.requests):
+            status = self.manners.fail_status
+        elif "delay" in query:
+            await self._work(int(query["delay"]) / 1000)
         if "bytes" in query:
             await write_answer(writer, request, status, "application/octet-stream", int(query["bytes"]))
             return
         body = json.dumps(self._describe(request)).encode()
         await write_answer(writer, request, status, "application/json", len(body), body)
+
+    async def _work(self, seconds: float) -> None:
+        if self._turns is None:
+            await asyncio.sleep(seconds)
+            return
+        async with self._turns:
+            await asyncio.sleep(seconds)
 
     def _describe(self, request: Request) -> dict[str, object]:
         return {
@@ -147,6 +216,22 @@ async def write_answer(
         await writer.drain()
         length -= len(piece)
     await writer.drain()
+
+
+async def echo(protocol: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Switch to the protocol, whatever it is, and send back what comes until the client ends."""
+    writer.write(f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n".encode())
+    while data := await reader.read(len(PIECE)):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close the connection so that the client sees a reset."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+    writer.transport.abort()
 
 
 def log(event: str, **fields: object) -> None:
