@@ -130,7 +130,7 @@ class FigureTaker:
                 statistics.retries_denied,
                 _durations(statistics.queue_waits),
                 statistics.queue_dropped,
-                len(services[name].line) if name in services else 0,
+                services[name].waiting if name in services else 0,
             )
             for name, statistics in self._services.settle(present, {}, now).items()
         )

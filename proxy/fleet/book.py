@@ -27,6 +27,7 @@ class Book:
         self._fleet = fleet
         self._plane = plane
         self._facts: dict[int, dict[tuple[str, BackendKey], Facts]] = {}  # by worker
+        self._waiting: dict[int, dict[str, int]] = {}  # by worker and service
         self._services: dict[str, tuple[ServiceStatistics, float]] = {}  # and when it was here last
 
     def enter(self, worker: int, tally: Tally, now: float) -> None:
@@ -37,6 +38,7 @@ class Book:
             statistics = self._statistics(service_tally.name, now)
             if statistics is not None:
                 _enter_service(statistics, service_tally)
+            self._wait(worker, service_tally.name, service_tally.waiting)
         for each in tally.backends:
             backend = self._find(each.service, each.key)
             if backend is not None:
@@ -57,6 +59,8 @@ class Book:
         """A worker has ended: nothing is in flight there, and what it held against backends is gone with it."""
         for service, key in self._facts.pop(worker, {}):
             self._stand(service, key, now)
+        for name in self._waiting.pop(worker, {}):
+            self._line_up(name)
 
     def _learn(self, worker: int, service: str, key: BackendKey, facts: Facts, now: float) -> None:
         known = self._facts.setdefault(worker, {})
@@ -77,6 +81,18 @@ class Book:
         backend.suspect_until = float("inf") if any(facts.is_suspect for facts in said) else 0.0
         backend.is_spared = any(facts.is_spared for facts in said)
         backend.judge(now)
+
+    def _wait(self, worker: int, name: str, count: int) -> None:
+        known = self._waiting.setdefault(worker, {})
+        if known.get(name, 0) == count:
+            return
+        known[name] = count
+        self._line_up(name)
+
+    def _line_up(self, name: str) -> None:
+        service = self._fleet.services.get(name)
+        if service is not None:
+            service.waiting_elsewhere = sum(known.get(name, 0) for known in self._waiting.values())
 
     def _find(self, service: str, key: BackendKey) -> Backend | None:
         """A backend that is here, else the latest that left."""
@@ -109,11 +125,12 @@ class Book:
 def _enter_service(statistics: ServiceStatistics, tally: ServiceTally) -> None:
     for method, status, count in tally.requests:
         statistics.requests[method, status] = statistics.requests.get((method, status), 0) + count
-    _enter_durations(statistics.duration, tally.duration)
-    statistics.request_bytes += tally.request_bytes
-    statistics.response_bytes += tally.response_bytes
-    _add(statistics.retries, _by_failure(tally.retries))
-    _add(statistics.rescues, _by_failure(tally.rescues))
+    for name, count in tally.counts.items():
+        setattr(statistics, name, getattr(statistics, name) + count)
+    for name, counts in tally.by_failure.items():
+        _add(getattr(statistics, name), _by_failure(counts))
+    for name, durations in tally.durations.items():
+        _enter_durations(getattr(statistics, name), durations)
 
 
 def _enter_backend(backend: Backend, tally: BackendTally) -> None:

@@ -53,6 +53,7 @@ class Service:
         "stickiness",
         "strips_prefix",
         "tries",
+        "waiting_elsewhere",
     )
 
     def __init__(
@@ -70,6 +71,7 @@ class Service:
         self.statistics = ServiceStatistics()
         self.tries = Tries(spec, self.statistics)
         self.line: WaitingLine[Any] = WaitingLine(spec.limit.queue, self.statistics.queue_waits)
+        self.waiting_elsewhere = 0  # requests in lines of other processes, where these serve in the place of this one
         self.is_waited_for = False  # somebody stands in the line, and wants `on_room` to be called
         self.on_room: Callable[[Service], None] = _ignore
         self.stickiness: Stickiness | None = None
@@ -185,6 +187,13 @@ class Service:
         if self.backends.get(backend.key) is not backend:
             return []
         return self.refreshed(self.evidence.answered(backend, status, now))
+
+    # read by the admin server
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait now."""
+        return len(self.line) + self.waiting_elsewhere
 
     def _take_with_care(self, tried: Collection[Backend], trial_ok: bool) -> Backend | None:
         """Some are on trial, warm up or are full. A trial is a first attempt, so that another is left to send it to."""

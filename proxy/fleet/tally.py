@@ -3,7 +3,7 @@
 Counts are differences, so that whoever adds them up loses none when a process ends; facts are as they are now.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -16,6 +16,10 @@ from proxy.health.circuit import Cause, State
 from proxy.spec.service import BackendKey
 
 K = TypeVar("K")
+# What ServiceStatistics counts beside requests; a test holds it to all there is.
+COUNTS: Final = ("request_bytes", "response_bytes", "retries_denied", "queue_dropped")
+BY_FAILURE: Final = ("retries", "rescues")
+DURATIONS: Final = ("duration", "queue_waits")
 _NO_COUNTS: Final = (0,) * (len(BOUNDS) + 1)
 
 
@@ -55,15 +59,17 @@ class BackendTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceTally:
-    """Of one service; `requests` is of (method, status, how many), `retries` and `rescues` by label of failure."""
+    """Of one service; `requests` is of (method, status, how many), `waiting` how many stand in its line now.
+
+    The others are by name of the attribute of ServiceStatistics: COUNTS, BY_FAILURE and DURATIONS.
+    """
 
     name: str
+    waiting: int
     requests: tuple[tuple[bytes, int, int], ...]
-    duration: Durations
-    request_bytes: int
-    response_bytes: int
-    retries: Mapping[str, int]
-    rescues: Mapping[str, int]
+    counts: Mapping[str, int]
+    by_failure: Mapping[str, Mapping[str, int]]
+    durations: Mapping[str, Durations]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +85,12 @@ class Tally:
 class _BackendSaid:
     """The totals of one backend that were said so far."""
 
-    __slots__ = ("circuit_opened", "facts", "failures", "first_byte", "responses", "seconds")
+    __slots__ = ("circuit_opened", "facts", "failures", "first_byte", "responses")
 
     def __init__(self) -> None:
         self.facts = NOTHING_KNOWN
         self.responses = [0] * 10
-        self.first_byte: list[int] = list(_NO_COUNTS)
-        self.seconds = 0.0
+        self.first_byte = Durations()
         self.failures: dict[Failure, int] = {}
         self.circuit_opened: dict[Cause, int] = {}
 
@@ -107,13 +112,13 @@ class _BackendSaid:
             key=backend.key,
             facts=facts,
             responses=_more(statistics.responses, self.responses),
-            first_byte=_durations(statistics.first_byte, self.first_byte, self.seconds),
+            first_byte=_since(_copied(statistics.first_byte), self.first_byte),
             failures=_by_label(_added(statistics.failures, self.failures)),
             opened=_added(backend.circuit.opened, self.circuit_opened),
         )
         self.facts = facts
         self.responses = list(statistics.responses)
-        self.first_byte, self.seconds = list(statistics.first_byte.counts), statistics.first_byte.total
+        self.first_byte = _copied(statistics.first_byte)
         self.failures = dict(statistics.failures)
         self.circuit_opened = dict(backend.circuit.opened)
         return tally
@@ -122,45 +127,35 @@ class _BackendSaid:
 class _ServiceSaid:
     """The totals of one service that were said so far."""
 
-    __slots__ = ("duration", "request_bytes", "requests", "rescues", "response_bytes", "retries", "seconds")
+    __slots__ = ("by_failure", "counts", "durations", "requests", "waiting")
 
     def __init__(self) -> None:
+        self.waiting = 0
         self.requests: dict[tuple[bytes, int], int] = {}
-        self.duration: list[int] = list(_NO_COUNTS)
-        self.seconds = 0.0
-        self.request_bytes = 0
-        self.response_bytes = 0
-        self.retries: dict[Failure, int] = {}
-        self.rescues: dict[Failure, int] = {}
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self.by_failure: dict[str, dict[Failure, int]] = {name: {} for name in BY_FAILURE}
+        self.durations = {name: Durations() for name in DURATIONS}
 
-    def holds(self, service: Service) -> bool:
-        """Whether there is nothing new."""
+    def renew(self, service: Service) -> ServiceTally | None:
+        """What is new, None when nothing is; from now on it was said."""
         statistics = service.statistics
-        sizes = (statistics.request_bytes, statistics.response_bytes)
-        return (
-            self.requests == statistics.requests
-            and sizes == (self.request_bytes, self.response_bytes)
-            and self.retries == statistics.retries
-            and self.rescues == statistics.rescues
-        )
-
-    def renew(self, service: Service) -> ServiceTally:
-        """What is new; from now on it was said."""
-        statistics = service.statistics
+        counts = {name: getattr(statistics, name) for name in COUNTS}
+        by_failure = {name: dict(getattr(statistics, name)) for name in BY_FAILURE}
+        durations = {name: _copied(getattr(statistics, name)) for name in DURATIONS}
+        now = (len(service.line), statistics.requests, counts, by_failure, durations)
+        if now == (self.waiting, self.requests, self.counts, self.by_failure, self.durations):
+            return None
         requests = _added(statistics.requests, self.requests)
         tally = ServiceTally(
             name=service.spec.name,
+            waiting=len(service.line),
             requests=tuple((method, status, count) for (method, status), count in requests.items()),
-            duration=_durations(statistics.duration, self.duration, self.seconds),
-            request_bytes=statistics.request_bytes - self.request_bytes,
-            response_bytes=statistics.response_bytes - self.response_bytes,
-            retries=_by_label(_added(statistics.retries, self.retries)),
-            rescues=_by_label(_added(statistics.rescues, self.rescues)),
+            counts=_added(counts, self.counts),
+            by_failure={name: _by_label(_added(by_failure[name], self.by_failure[name])) for name in BY_FAILURE},
+            durations={name: _since(durations[name], self.durations[name]) for name in DURATIONS},
         )
-        self.requests = dict(statistics.requests)
-        self.duration, self.seconds = list(statistics.duration.counts), statistics.duration.total
-        self.request_bytes, self.response_bytes = statistics.request_bytes, statistics.response_bytes
-        self.retries, self.rescues = dict(statistics.retries), dict(statistics.rescues)
+        self.waiting, self.requests = len(service.line), dict(statistics.requests)
+        self.counts, self.by_failure, self.durations = counts, by_failure, durations
         return tally
 
 
@@ -200,8 +195,9 @@ class TallyTaker:
             said = self._services.get(service)
             if said is None:
                 said = self._services[service] = _ServiceSaid()
-            if not said.holds(service):
-                tallies.append(said.renew(service))
+            tally = said.renew(service)
+            if tally is not None:
+                tallies.append(tally)
         return tuple(tallies)
 
     def _take_backends(self) -> tuple[BackendTally, ...]:
@@ -237,11 +233,15 @@ def _everybody(fleet: Fleet) -> Iterable[Backend]:
         yield backend
 
 
-def _durations(histogram: Histogram, counts: list[int], seconds: float) -> Durations:
-    return Durations(counts=_more(histogram.counts, counts), total=histogram.total - seconds)
+def _copied(histogram: Histogram) -> Durations:
+    return Durations(counts=tuple(histogram.counts), total=histogram.total)
 
 
-def _more(now: list[int], before: list[int]) -> tuple[int, ...]:
+def _since(now: Durations, before: Durations) -> Durations:
+    return Durations(counts=_more(now.counts, before.counts), total=now.total - before.total)
+
+
+def _more(now: Sequence[int], before: Sequence[int]) -> tuple[int, ...]:
     return tuple(one - other for one, other in zip(now, before, strict=True))
 
 

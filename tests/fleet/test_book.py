@@ -8,8 +8,8 @@ from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.book import Book
 from proxy.fleet.fleet import KEEP_DEPARTED, Fleet
-from proxy.fleet.statistics import PlaneStatistics
-from proxy.fleet.tally import Tally, TallyTaker
+from proxy.fleet.statistics import Histogram, PlaneStatistics, ServiceStatistics
+from proxy.fleet.tally import BY_FAILURE, COUNTS, DURATIONS, Tally, TallyTaker
 from proxy.health.circuit import Cause, State
 from proxy.spec.desired import Desired
 from proxy.spec.service import BackendKey, BackendSpec, ServiceSpec
@@ -92,6 +92,37 @@ def test_counts_of_all_workers_are_added_up(scene: Scene) -> None:
     assert service.statistics.response_bytes == 30
     assert scene.plane.bad_requests == {Failure.BAD_HOST: 1}
     assert scene.plane.unrouted == 2
+
+
+def test_everything_that_a_service_counts_is_carried(scene: Scene) -> None:
+    fresh = ServiceStatistics()
+    counted = {name for name in dir(fresh) if not name.startswith("_") and not callable(getattr(fresh, name))}
+    assert counted == {"requests", *COUNTS, *BY_FAILURE, *DURATIONS}
+    statistics = scene.serving[0].fleet.services["web"].statistics
+    for number, name in enumerate(COUNTS, start=1):
+        setattr(statistics, name, number)
+    for name in BY_FAILURE:
+        getattr(statistics, name)[Failure.RESET] = 3
+    for name in DURATIONS:
+        getattr(statistics, name).observe(0.5)
+    scene.report(0, 0)
+    entered = scene.fleet.services["web"].statistics
+    assert [getattr(entered, name) for name in COUNTS] == list(range(1, len(COUNTS) + 1))
+    assert [getattr(entered, name) for name in BY_FAILURE] == [{Failure.RESET: 3}] * len(BY_FAILURE)
+    durations: list[Histogram] = [getattr(entered, name) for name in DURATIONS]
+    assert [(each.count, each.total) for each in durations] == [(1, 0.5)] * len(DURATIONS)
+
+
+def test_those_who_wait_are_counted_over_all_workers(scene: Scene) -> None:
+    for worker, count in ((0, 2), (1, 3)):
+        line = scene.serving[worker].fleet.services["web"].line
+        for who in range(count):
+            line.join(who, 1.0)
+    scene.report(0, 1)
+    service = scene.fleet.services["web"]
+    assert service.waiting == 5
+    scene.book.forget(1, 2.0)
+    assert service.waiting == 2
 
 
 def test_what_was_reported_is_not_reported_again(scene: Scene) -> None:

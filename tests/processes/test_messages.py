@@ -82,12 +82,11 @@ TALLY = Tally(
     services=(
         ServiceTally(
             name="web",
+            waiting=2,
             requests=((b"GET", 200, 3),),
-            duration=Durations(total=1.5),
-            request_bytes=1,
-            response_bytes=2,
-            retries={"refused": 1},
-            rescues={},
+            counts={"response_bytes": 2},
+            by_failure={"retries": {"refused": 1}},
+            durations={"duration": Durations(total=1.5)},
         ),
     ),
     backends=(
