@@ -118,6 +118,7 @@ class Worker:
 
     def on_link_room(self) -> None:
         """It listens again."""
+        self._say_version()
         self._report(0)
 
     # the fleet
