@@ -27,6 +27,7 @@ from proxy.wire.peer import Network, Rules
 _HARD: Final = frozenset((Unavailable.GONE, Unavailable.PAUSED, Unavailable.UNREACHABLE))
 LAST_WORDS: Final = 1.0  # seconds in which what was written to tunnels may still reach clients
 BEFORE_THE_KILL: Final = 0.5  # seconds: two sweeps before a container is killed its tunnels are closed
+LOOK_AGAIN: Final = 0.005  # seconds after which those in line look whether other workers have left them room
 SWEEP_INTERVAL: Final = 0.25  # seconds; a timeout is late by at most this
 
 
@@ -74,6 +75,7 @@ class DataPlane:
         self.date = b""
         self._listeners: list[Listener] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._lines: set[Service] = set()  # where somebody waits
         self._called: set[Service] = set()  # whose line is to be served in this round of the loop
         self._tunnels_until: dict[Backend, float] = {}  # when those of a draining backend are closed
@@ -169,6 +171,9 @@ class DataPlane:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         if self.access_log is not None:
             self.access_log.flush()
 
@@ -185,12 +190,21 @@ class DataPlane:
         service.is_waited_for = True
         service.on_room = self.on_room
         self._lines.add(service)
+        if self.fleet.shared is not None and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again)
 
     def on_room(self, service: Service) -> None:
         """Those in line may have somebody to be sent to: see in a moment, once for all that happens now."""
         if service not in self._called:
             self._called.add(service)
             asyncio.get_running_loop().call_soon(self._serve_line, service)
+
+    def _look_again(self) -> None:
+        """No event tells that another worker's request has ended."""
+        self._looking = None
+        for service in tuple(self._lines):
+            self.on_waiting(service)
+            self.on_room(service)
 
     def _serve_line(self, service: Service) -> None:
         self._called.discard(service)

@@ -7,24 +7,32 @@ from proxy.fleet.interface import Changes
 from proxy.health.verdict import Verdict
 from proxy.processes import calls
 from proxy.processes.messages import Call, Confirmed, Drain, Observe, Probed, Reconcile, Whole, plan
+from proxy.processes.table import Slots
 from proxy.spec.desired import Desired
 from proxy.spec.service import BackendKey, Lifecycle
 
 
 class Broadcast:
-    """FleetInterface over the book and `send`. Every call has a version of its own, in order."""
+    """FleetInterface over the book and `send`. Every call has a version of its own, in order.
 
-    def __init__(self, book: Fleet, send: Callable[[Call], None]) -> None:
+    `slots` is there where workers share what is in flight.
+    """
+
+    def __init__(self, book: Fleet, send: Callable[[Call], None], slots: Slots | None = None) -> None:
         self._book = book
         self._send = send
+        self._slots = slots
         self._desired = Desired()
+        self._assigned: tuple[int, ...] = ()  # the slots of its backends
 
     def reconcile(self, desired: Desired, now: float) -> Changes:
         """See FleetInterface."""
         self._desired = desired
+        if self._slots is not None:
+            self._assigned = self._slots.assign(desired)
         before = self._book.version
         changes = self._book.reconcile(desired, now)
-        self._send(Reconcile(self._next(before), plan(desired)))
+        self._send(Reconcile(self._next(before), plan(desired, self._assigned)))
         return changes
 
     def observe(self, container: str, lifecycle: Lifecycle, now: float) -> Changes:
@@ -64,7 +72,7 @@ class Broadcast:
 
     def whole(self) -> Whole:
         """Everything so far, for one that has missed it."""
-        return calls.whole(self._book, self._desired)
+        return calls.whole(self._book, self._desired, self._assigned)
 
     def _next(self, before: int) -> int:
         """The version with this call; also one that changes nothing here may do so where requests were seen."""

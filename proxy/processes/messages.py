@@ -36,11 +36,12 @@ class Route(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Plan(msgspec.Struct, array_like=True, frozen=True):
-    """A Desired."""
+    """A Desired. `slots` are the columns of the backends in the table of what is in flight; empty without one."""
 
     services: tuple[ServiceSpec, ...]
     backends: tuple[BackendSpec, ...]
     routes: tuple[Route, ...]
+    slots: tuple[int, ...]
 
 
 # down: calls
@@ -112,6 +113,14 @@ class Listening(msgspec.Struct, array_like=True, frozen=True):
     proxy_protocol: bool
 
 
+class Shared(msgspec.Struct, array_like=True, frozen=True):
+    """The table of what is in flight, and which of its rows is the worker's."""
+
+    descriptor: int
+    row: int
+    rows: int
+
+
 class Setup(Message, frozen=True):
     """The first message. `settings` are those of ClientSettings but for `trusted`; `drain` is in seconds."""
 
@@ -121,6 +130,7 @@ class Setup(Message, frozen=True):
     access_log: str | None
     secret: bytes
     drain: float
+    shared: Shared | None
 
 
 class Serve(Message, frozen=True):
@@ -212,12 +222,12 @@ def decode_up(data: bytes) -> Word:
 # the Desired
 
 
-def plan(desired: Desired) -> Plan:
+def plan(desired: Desired, slots: tuple[int, ...] = ()) -> Plan:
     """A Desired as it is written."""
     routes = tuple(
         Route(plain(route.rule), route.service, route.priority, route.started, route.text) for route in desired.routes
     )
-    return Plan(desired.services, desired.backends, routes)
+    return Plan(desired.services, desired.backends, routes, slots)
 
 
 def desired(plan: Plan) -> Desired:

@@ -30,7 +30,7 @@ _NOTHING: Final = (0, 0, 0, 0)
 class SeatOwner(Protocol):
     """Who hears what happens at a seat."""
 
-    def setup(self, listening: Sequence[Listening]) -> Setup:
+    def setup(self, seat: "Seat", listening: Sequence[Listening]) -> Setup:
         """The first message for a worker with these sockets."""
 
     def whole(self) -> Whole:
@@ -53,6 +53,7 @@ class Seat:
         self,
         number: int,
         sockets: Sequence[tuple[ListenAddress, socket.socket]],
+        shared: tuple[int, ...],
         owner: SeatOwner,
         log: FilteringBoundLogger,
     ) -> None:
@@ -64,6 +65,7 @@ class Seat:
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_wound_down = True  # nothing of what was under way was cut
         self._sockets = sockets
+        self._shared = shared  # other descriptors that the worker inherits
         self._owner = owner
         self._log = log
         self._link: Link | None = None
@@ -154,7 +156,7 @@ class Seat:
 
     async def _start(self, end: socket.socket) -> asyncio.subprocess.Process:
         """A process of its own, which imports no more than a worker needs."""
-        descriptors = (end.fileno(), *(each.fileno() for _, each in self._sockets))
+        descriptors = (end.fileno(), *self._shared, *(each.fileno() for _, each in self._sockets))
         path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", _MODULE, str(end.fileno())),
@@ -170,7 +172,7 @@ class Seat:
             Listening(bound.fileno(), address.host, address.port, address.proxy_protocol)
             for address, bound in self._sockets
         ]
-        self._order(self._owner.setup(listening))
+        self._order(self._owner.setup(self, listening))
         self._order(self._owner.whole())
         self.is_behind = False
         if self._is_to_serve:

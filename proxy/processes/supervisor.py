@@ -18,8 +18,9 @@ from proxy.fleet.fleet import Fleet
 from proxy.fleet.statistics import PlaneStatistics
 from proxy.processes import messages
 from proxy.processes.broadcast import Broadcast
-from proxy.processes.messages import Call, Flipped, Listening, Report, Setup, Suspected, Whole, Word
+from proxy.processes.messages import Call, Flipped, Listening, Report, Setup, Shared, Suspected, Whole, Word
 from proxy.processes.seat import Seat
+from proxy.processes.table import Slots, Table
 from proxy.spec.proxy import ListenAddress, ProxySpec
 
 START_WITHIN: Final = 30.0  # seconds for workers to serve
@@ -45,7 +46,8 @@ class Supervisor:
         log: FilteringBoundLogger,
     ) -> None:
         self.statistics = PlaneStatistics()
-        self.calls = Broadcast(fleet, self._send)
+        self._table = Table(count) if count > 1 else None  # one worker alone knows what is in flight
+        self.calls = Broadcast(fleet, self._send, Slots() if count > 1 else None)
         self.addresses: list[tuple[str, int]] = []  # as bound
         self.seats: list[Seat] = []
         self._spec = spec
@@ -74,7 +76,8 @@ class Supervisor:
         except BaseException:
             self._close_sockets()
             raise
-        self.seats = [Seat(number, place, self, self._log) for number, place in enumerate(places)]
+        shared = () if self._table is None else (self._table.descriptor,)
+        self.seats = [Seat(number, place, shared, self, self._log) for number, place in enumerate(places)]
         self._tasks = [asyncio.create_task(seat.run()) for seat in self.seats]
 
     async def serve(self) -> None:
@@ -108,6 +111,9 @@ class Supervisor:
         for seat in self.seats:
             seat.begun.cancel()
         await asyncio.gather(*self._tasks, *(seat.begun for seat in self.seats), return_exceptions=True)
+        if self._table is not None:
+            self._table.close()
+            self._table = None
 
     async def refresh(self) -> None:
         """Have every worker's figures of now in the book; those of one that does not answer are as old as they are."""
@@ -139,7 +145,7 @@ class Supervisor:
 
     # called by seats
 
-    def setup(self, listening: Sequence[Listening]) -> Setup:
+    def setup(self, seat: Seat, listening: Sequence[Listening]) -> Setup:
         """See SeatOwner."""
         return Setup(
             tuple(listening),
@@ -148,6 +154,7 @@ class Supervisor:
             self._spec.access_log,
             self._secret,
             self._spec.drain,
+            Shared(self._table.descriptor, seat.number, self._table.rows) if self._table is not None else None,
         )
 
     def whole(self) -> Whole:
@@ -167,6 +174,8 @@ class Supervisor:
 
     def on_vacant(self, seat: Seat) -> None:
         """See SeatOwner."""
+        if self._table is not None:
+            self._table.clear(seat.number)
         self._book.forget(seat.number, time.monotonic())
 
     def __repr__(self) -> str:

@@ -20,11 +20,13 @@ from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 from proxy.dataplane.plane import ClientSettings, DataPlane
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Transition
+from proxy.fleet.shared_load import SharedLoad
 from proxy.fleet.tally import TallyTaker
 from proxy.processes import messages
 from proxy.processes.calls import apply
 from proxy.processes.link import Link
 from proxy.processes.messages import Ask, Serve, Setup, Stop, WindDown
+from proxy.processes.table import cells
 from proxy.spec.service import BackendKey
 
 REPORT_EVERY: Final = 0.25  # seconds; also the worker's heartbeat
@@ -125,7 +127,9 @@ class Worker:
 
     def _set_up(self, setup: Setup) -> None:
         self._setup = setup
-        fleet = self._fleet = Fleet(random.Random(), probes=True, secret=setup.secret)
+        shared = setup.shared
+        load = SharedLoad(cells(shared.descriptor), shared.row, shared.rows) if shared is not None else None
+        fleet = self._fleet = Fleet(random.Random(), probes=True, secret=setup.secret, shared=load)
         fleet.on_flip = self._on_flip
         fleet.on_suspect = self._on_suspect
         trusted = tuple(ipaddress.ip_network(text) for text in setup.trusted)

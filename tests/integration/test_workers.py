@@ -114,6 +114,54 @@ async def test_memory_of_worker_and_supervisor_stays_within_bounds() -> None:
         assert memory(seawall.process.pid) < 100 * MEGABYTE
 
 
+# what is in flight is shared
+
+
+class Busy:
+    """A backend that takes its time, and counts how many it has at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.begun: list[int] = []  # how many there were with each that began
+        self._now = 0
+
+    async def serve(self, connection: BackendConnection) -> None:
+        while True:
+            await connection.read_request()
+            self._now += 1
+            self.begun.append(self._now)
+            await asyncio.sleep(self.seconds)
+            self._now -= 1
+            await connection.write(OK)
+
+
+async def test_slow_backend_has_as_much_in_flight_as_with_one_process() -> None:
+    slow, quick, other = Busy(0.2), Busy(0.01), Busy(0.01)
+    async with (
+        ScriptedBackend(slow.serve) as one,
+        ScriptedBackend(quick.serve) as two,
+        ScriptedBackend(other.serve) as three,
+        run_workers(one, 4, *(f"--backend=http://127.0.0.1:{backend.port}" for backend in (two, three))) as seawall,
+    ):
+        async with Clients(seawall.port, 6) as clients:
+            await clients.answered(400)
+        assert clients.failed == []
+    # Of six at once five are under way when one begins, so there is a backend with no more than one.
+    crowded = [count for count in slow.begun if count > 2]
+    assert len(crowded) <= len(slow.begun) / 20, slow.begun
+
+
+async def test_limit_of_a_backend_holds_over_all_workers() -> None:
+    busy = Busy(0.02)
+    options = ("--default", "limit.inflight=2", "--default", "limit.wait=5s")
+    async with ScriptedBackend(busy.serve) as backend, run_workers(backend, 4, *options) as seawall:
+        async with Clients(seawall.port, 12) as clients:
+            await clients.answered(100)
+        assert clients.failed == []
+    crowded = [count for count in busy.begun if count > 2]
+    assert len(crowded) <= len(busy.begun) / 20, busy.begun
+
+
 # a worker ends
 
 

@@ -76,6 +76,7 @@ DOWN: dict[str, messages.Call | messages.Order] = {
         None,
         b"\x00\xff",
         30.0,
+        messages.Shared(4, 1, 2),
     ),
 }
 TALLY = Tally(
