@@ -11,7 +11,8 @@ import resource
 import secrets
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Self
+from dataclasses import replace
+from typing import Any, Final, Self, TypeAlias
 
 import structlog
 
@@ -40,13 +41,16 @@ from proxy.dataplane.plane import ClientSettings, DataPlane
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes, FleetInterface, Transition
 from proxy.fleet.statistics import Histogram
-from proxy.problem import Problem
+from proxy.problem import Problem, Severity
 from proxy.processes.supervisor import Supervisor
 from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
 from proxy.spec.proxy import ProxySpec
+from proxy.spec.reload import reload
 from proxy.spec.service import BackendKey
 from proxy.wire.codec import IMPLEMENTATION
+
+Reread: TypeAlias = Callable[[], Awaitable[Resolved]]
 
 RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
 FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first probes of static backends
@@ -55,11 +59,15 @@ FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first prob
 class App:
     """A whole Seawall. `run` is until a signal; `async with` is for those who end it otherwise.
 
-    `workers` is how many processes serve; with 0 the data plane is in this one, and `fleet` is what it serves.
+    `workers` is how many processes serve; with 0 the data plane is in this one, and `fleet` is what it serves. `reread`
+    reads the configuration again, when SIGHUP asks for it.
     """
 
-    def __init__(self, resolved: Resolved, workers: int = 0) -> None:
+    def __init__(self, resolved: Resolved, workers: int = 0, reread: Reread | None = None) -> None:
         _raise_descriptor_limit()
+        self._resolved = resolved
+        self._reread = reread
+        self._workers = workers
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
         chance = random.Random()
@@ -73,25 +81,26 @@ class App:
             settings = _client_settings(spec, workers)
             self.plane = self._supervisor = Supervisor(spec, workers, settings, self.fleet, secret, self.log)
         else:
-            access_log = AccessLog(AccessLogFormat(spec.access_log)) if spec.access_log else None
-            self.plane = DataPlane(self.fleet, ClientSettings(**_client_settings(spec, 1)), access_log)
+            self.plane = DataPlane(self.fleet, ClientSettings(**_client_settings(spec, 1)), _access_log(spec))
         calls: FleetInterface = self._supervisor.calls if self._supervisor is not None else self.fleet
         self._announced = AnnouncedFleet(calls, self._announce)  # what the slow loops speak to
         self.readiness = Readiness()
         self._engine = DockerEngine(spec.docker) if spec.docker else None
         self._docker = self._docker_source(self._engine) if self._engine else None
-        sources: list[Source] = [StaticSource(spec.backends)]
+        self._static = StaticSource(spec.backends)
+        sources: list[Source] = [self._static]
         if self._docker is not None:
             sources.append(self._docker)
         self.reconciler = Reconciler(sources, self._announced, self.log)
         self.prober = Prober(self._announced, chance)
         self.reconciler.on_desired = self.prober.follow
         self.fleet.on_suspect = self.prober.confirm
-        self.admin = AdminServer(self._views(resolved), token=spec.admin_token)
+        self.admin = AdminServer(self._views(), token=spec.admin_token)
         self._loops: list[Callable[[], Awaitable[None]]] = [
             self.reconciler.run,
             self.prober.run,
             self._watch_discovery,
+            self._reload_when_asked,
         ]
         if self._docker is not None:
             self._loops.append(self._docker.run)
@@ -99,6 +108,7 @@ class App:
         self._signals = 0
         self._asked_to_stop = asyncio.Event()
         self._asked_again = asyncio.Event()
+        self._asked_to_reload = asyncio.Event()
 
     # from start to end
 
@@ -107,6 +117,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._asked_to_reload.set)
         async with self:
             await self._asked_to_stop.wait()
             await self.drain()
@@ -193,6 +204,35 @@ class App:
         self.readiness.hold(Condition.DISCOVERED)
         self.log.info("first discovery done", backends=len(list(self.fleet.backends())))
 
+    async def _reload_when_asked(self) -> None:
+        while self._reread is not None:
+            await self._asked_to_reload.wait()
+            self._asked_to_reload.clear()
+            resolved = await self._reread()
+            for problem in resolved.problems:
+                self.log.warning(
+                    "problem", kind=problem.kind, where=problem.where, what=problem.what, hint=problem.hint
+                )
+            if any(problem.severity is Severity.ERROR for problem in resolved.problems):
+                self.log.error("configuration kept", problems=len(resolved.problems))
+            else:
+                self._take_over(resolved)
+
+    def _take_over(self, resolved: Resolved) -> None:
+        """These settings hold from now on, but for those that need a new start."""
+        step = reload(self.spec, resolved.spec)
+        spec = self.spec = step.spec
+        self._resolved = replace(resolved, spec=spec)
+        self._static.replace(spec.backends)
+        if self._docker is not None:
+            self._docker.adjust(self._surroundings())
+        settings = _client_settings(spec, max(self._workers, 1))
+        if self._supervisor is not None:
+            self._supervisor.apply(spec, settings)
+        elif isinstance(self.plane, DataPlane):
+            self.plane.apply(ClientSettings(**settings), _access_log(spec))
+        self.log.info("configuration read", changed=step.changed, needs_a_new_start=step.kept)
+
     def _on_flip(self, transition: Transition) -> None:
         self._announce(Changes(transitions=(transition,)))
 
@@ -203,14 +243,18 @@ class App:
     # wiring
 
     def _docker_source(self, engine: DockerEngine) -> DockerSource:
-        surroundings = Surroundings(
+        return DockerSource(
+            engine, self._announced, self._surroundings(), self.log, possible_own_ids=possible_own_ids()
+        )
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
             expose_by_default=self.spec.expose_by_default,
             constraints=self.spec.constraints,
             defaults=self.spec.defaults,
         )
-        return DockerSource(engine, self._announced, surroundings, self.log, possible_own_ids=possible_own_ids())
 
-    def _views(self, resolved: Resolved) -> Views:
+    def _views(self) -> Views:
         return Views(
             fleet=self.fleet,
             calls=self._announced,
@@ -220,11 +264,11 @@ class App:
             containers=lambda: self.reconciler.reports,
             problems=self._problems,
             discovery=self._discovery,
-            configuration=lambda: resolved,
+            configuration=lambda: self._resolved,
             probe=self._probe,
             events=self.events,
             refresh=all_is_fresh if self._supervisor is None else self._supervisor.refresh,
-            workers=self._workers,
+            workers=self._seated,
         )
 
     def _probe(self, key: BackendKey) -> ProbeView | None:
@@ -243,7 +287,7 @@ class App:
         sides = (("downstream", "active"), ("downstream", "idle"), ("upstream", "active"), ("upstream", "idle"))
         return dict(zip(sides, self.plane.connections, strict=True))
 
-    def _workers(self) -> list[WorkerView]:
+    def _seated(self) -> list[WorkerView]:
         seats = self._supervisor.seats if self._supervisor is not None else ()
         return [WorkerView(pid=seat.pid, version=seat.version, restarts=seat.restarts.count) for seat in seats]
 
@@ -262,6 +306,10 @@ class App:
 
     def __repr__(self) -> str:
         return f"<App {self.plane.addresses} {self.fleet!r}>"
+
+
+def _access_log(spec: ProxySpec) -> AccessLog | None:
+    return AccessLog(AccessLogFormat(spec.access_log)) if spec.access_log else None
 
 
 def _client_settings(spec: ProxySpec, workers: int) -> dict[str, Any]:

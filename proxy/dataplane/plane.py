@@ -60,12 +60,7 @@ class DataPlane:
         self.settings = settings
         self.access_log = access_log
         self.statistics = PlaneStatistics()
-        self.rules = Rules(
-            max_fields=settings.max_fields,
-            max_target=settings.max_target,
-            forwarded=settings.forwarded,
-            request_ids=secrets.token_hex(8).encode("ascii") if settings.request_id else b"",
-        )
+        self.rules = _rules(settings)
         self.admissions = Admissions(settings.max_connections, settings.max_connections_per_client)
         self.requests = 0  # heads read, which numbers them
         self.chance = random.Random()
@@ -104,6 +99,15 @@ class DataPlane:
         self._sweep()
         for each, proxy_protocol in bound:
             self._listeners.append(await Listener.over(self, each, proxy_protocol))
+
+    def apply(self, settings: ClientSettings, access_log: AccessLog | None) -> None:
+        """Take over changed settings, but for how many connections one client may have; what has begun goes on."""
+        self.settings = settings
+        self.rules = _rules(settings)
+        self.admissions.limit(settings.max_connections)
+        if self.access_log is not None:
+            self.access_log.flush()
+        self.access_log = access_log
 
     async def serve(self) -> None:
         """Answer clients, those first who wait."""
@@ -273,3 +277,12 @@ class DataPlane:
                 exchange = downstream.exchange
                 if exchange is not None and exchange.backend is backend:
                     exchange.close_tunnel()
+
+
+def _rules(settings: ClientSettings) -> Rules:
+    return Rules(
+        max_fields=settings.max_fields,
+        max_target=settings.max_target,
+        forwarded=settings.forwarded,
+        request_ids=secrets.token_hex(8).encode("ascii") if settings.request_id else b"",
+    )

@@ -2,7 +2,7 @@
 
 Law: one writer per cell, no locks. The cells are a table in memory that the workers share, a row for each worker and a
 column (slot) for each backend. A worker writes its own row, always the whole count, so that nothing it missed lasts;
-it reads the others'. Two workers may take the last place of a limit in the same microsecond: it is exceeded by one then.
+it reads the others'. Two may take the last place of a limit in the same microsecond: it is exceeded by one then.
 """
 
 import random

@@ -4,7 +4,6 @@ Down go the calls of FleetInterface, each with the version that the fleet has wi
 suspicions, tallies, and the version that is served. Only a rule needs help: which kind a condition is, is in its type.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -121,15 +120,21 @@ class Shared(msgspec.Struct, array_like=True, frozen=True):
     rows: int
 
 
-class Setup(Message, frozen=True):
-    """The first message. `settings` are those of ClientSettings but for `trusted`; `drain` is in seconds."""
+class Settings(Message, frozen=True):
+    """What can change while it runs. `clients` are those of ClientSettings but for `trusted`; `drain` is in seconds."""
 
-    listening: tuple[Listening, ...]
-    settings: dict[str, Any]
+    clients: dict[str, Any]
     trusted: tuple[str, ...]
     access_log: str | None
-    secret: bytes
     drain: float
+
+
+class Setup(Message, frozen=True):
+    """The first message."""
+
+    listening: tuple[Listening, ...]
+    settings: Settings
+    secret: bytes
     shared: Shared | None
 
 
@@ -196,7 +201,7 @@ class WoundDown(Message, frozen=True):
 
 
 Call: TypeAlias = Reconcile | Observe | Probed | Confirmed | Drain | Whole
-Order: TypeAlias = Setup | Serve | Ask | WindDown | Stop
+Order: TypeAlias = Setup | Settings | Serve | Ask | WindDown | Stop
 Word: TypeAlias = Served | Serving | Flipped | Suspected | Report | WoundDown
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -265,8 +270,3 @@ def rule(written: list[Any]) -> Rule:
         operands = tuple(rule(part) for part in parts)
         return AllOf(operands) if kind == "AllOf" else AnyOf(operands)
     return _CONDITIONS[kind](*parts)
-
-
-def settings(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What Setup.settings can hold of these."""
-    return {name: value for name, value in fields.items() if name != "trusted"}

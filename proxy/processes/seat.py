@@ -104,6 +104,11 @@ class Seat:
         else:
             self._link.send(data)
 
+    def tell(self, data: bytes) -> None:
+        """Send what no worker may miss, however far behind it is."""
+        if self._link is not None:
+            self._link.send(data)
+
     def serve(self) -> None:
         """Let whoever sits here answer clients."""
         self._is_to_serve = True

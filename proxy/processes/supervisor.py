@@ -18,7 +18,7 @@ from proxy.fleet.fleet import Fleet
 from proxy.fleet.statistics import PlaneStatistics
 from proxy.processes import messages
 from proxy.processes.broadcast import Broadcast
-from proxy.processes.messages import Call, Flipped, Listening, Report, Setup, Shared, Suspected, Whole, Word
+from proxy.processes.messages import Call, Flipped, Listening, Report, Settings, Setup, Shared, Suspected, Whole, Word
 from proxy.processes.seat import Seat
 from proxy.processes.table import Slots, Table
 from proxy.spec.proxy import ListenAddress, ProxySpec
@@ -50,9 +50,8 @@ class Supervisor:
         self.calls = Broadcast(fleet, self._send, Slots() if count > 1 else None)
         self.addresses: list[tuple[str, int]] = []  # as bound
         self.seats: list[Seat] = []
-        self._spec = spec
         self._count = count
-        self._settings = settings
+        self._settings = _settings(spec, settings)
         self._fleet = fleet
         self._secret = secret
         self._log = log
@@ -89,6 +88,13 @@ class Supervisor:
                 await asyncio.gather(*(seat.begun for seat in self.seats))
         except TimeoutError:
             raise SeawallError(f"workers do not serve after {START_WITHIN:g} s") from None
+
+    def apply(self, spec: ProxySpec, settings: Mapping[str, Any]) -> None:
+        """Have all workers take over changed settings; `settings` as at the start."""
+        self._settings = _settings(spec, settings)
+        data = messages.encode(self._settings)
+        for seat in self.seats:
+            seat.tell(data)
 
     async def drain(self, deadline: float) -> bool:
         """Close the listeners and let what is under way finish, for `deadline` seconds; whether all did."""
@@ -149,11 +155,8 @@ class Supervisor:
         """See SeatOwner."""
         return Setup(
             tuple(listening),
-            messages.settings(self._settings),
-            tuple(str(network) for network in self._spec.trusted_proxies),
-            self._spec.access_log,
+            self._settings,
             self._secret,
-            self._spec.drain,
             Shared(self._table.descriptor, seat.number, self._table.rows) if self._table is not None else None,
         )
 
@@ -180,3 +183,8 @@ class Supervisor:
 
     def __repr__(self) -> str:
         return f"<Supervisor {self.addresses} {self.seats}>"
+
+
+def _settings(spec: ProxySpec, clients: Mapping[str, Any]) -> Settings:
+    fields = {name: value for name, value in clients.items() if name != "trusted"}
+    return Settings(fields, tuple(map(str, spec.trusted_proxies)), spec.access_log, spec.drain)

@@ -25,7 +25,7 @@ from proxy.fleet.tally import TallyTaker
 from proxy.processes import messages
 from proxy.processes.calls import apply
 from proxy.processes.link import Link
-from proxy.processes.messages import Ask, Serve, Setup, Stop, WindDown
+from proxy.processes.messages import Ask, Serve, Settings, Setup, Stop, WindDown
 from proxy.processes.table import cells
 from proxy.spec.service import BackendKey
 
@@ -42,6 +42,7 @@ class Worker:
         self._plane: DataPlane | None = None
         self._taker: TallyTaker | None = None
         self._setup: Setup | None = None
+        self._drain = 0.0  # seconds for what is under way when the supervisor is gone
         self._version = 0  # that is served
         self._is_version_due = False
         self._orders: asyncio.Queue[Serve | WindDown] = asyncio.Queue()
@@ -101,6 +102,8 @@ class Worker:
         match message:
             case Setup():
                 self._set_up(message)
+            case Settings():
+                self._adjust(message)
             case Serve() | WindDown():
                 self._orders.put_nowait(message)
             case Ask(number):
@@ -132,11 +135,15 @@ class Worker:
         fleet = self._fleet = Fleet(random.Random(), probes=True, secret=setup.secret, shared=load)
         fleet.on_flip = self._on_flip
         fleet.on_suspect = self._on_suspect
-        trusted = tuple(ipaddress.ip_network(text) for text in setup.trusted)
-        access_log = AccessLog(AccessLogFormat(setup.access_log)) if setup.access_log else None
-        self._plane = DataPlane(fleet, ClientSettings(**setup.settings, trusted=trusted), access_log)
+        self._drain = setup.settings.drain
+        self._plane = DataPlane(fleet, _clients(setup.settings), _access_log(setup.settings))
         self._taker = TallyTaker(fleet, self._plane.statistics)
         self._beat()
+
+    def _adjust(self, settings: Settings) -> None:
+        self._drain = settings.drain
+        if self._plane is not None:
+            self._plane.apply(_clients(settings), _access_log(settings))
 
     def _on_version(self, version: int) -> None:
         """Say so once for all calls that came together."""
@@ -182,10 +189,19 @@ class Worker:
             self._link.send(messages.encode(message))
 
     def _wind_down_alone(self) -> None:
-        self._orders.put_nowait(WindDown(self._setup.drain if self._setup is not None else 0.0))
+        self._orders.put_nowait(WindDown(self._drain))
 
     def __repr__(self) -> str:
         return f"<Worker version={self._version} {self._plane!r}>"
+
+
+def _clients(settings: Settings) -> ClientSettings:
+    trusted = tuple(ipaddress.ip_network(text) for text in settings.trusted)
+    return ClientSettings(**settings.clients, trusted=trusted)
+
+
+def _access_log(settings: Settings) -> AccessLog | None:
+    return AccessLog(AccessLogFormat(settings.access_log)) if settings.access_log else None
 
 
 def main() -> None:

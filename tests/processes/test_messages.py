@@ -71,11 +71,8 @@ DOWN: dict[str, messages.Call | messages.Order] = {
     "to end": messages.Stop(),
     "the first message": messages.Setup(
         (messages.Listening(3, "", 80, True),),
-        {"head_timeout": 1.5, "max_connections": None},
-        ("10.0.0.0/8",),
-        None,
+        messages.Settings({"head_timeout": 1.5, "max_connections": None}, ("10.0.0.0/8",), None, 30.0),
         b"\x00\xff",
-        30.0,
         messages.Shared(4, 1, 2),
     ),
 }
