@@ -10,24 +10,23 @@ import random
 import resource
 import secrets
 import signal
+import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Self, TypeAlias
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from proxy.admin.events import EventLog
 from proxy.admin.server import AdminServer
 from proxy.admin.views import (
     Condition,
-    Connections,
-    DiscoveryFigures,
-    ProbeView,
     Readiness,
-    Views,
-    WorkerView,
-    all_is_fresh,
 )
+from proxy.app_views import Shown
 from proxy.control.discovery.docker import DockerSource
 from proxy.control.discovery.docker_api import DockerEngine
 from proxy.control.discovery.own_container import possible_own_ids
@@ -39,20 +38,20 @@ from proxy.control.transitions import AnnouncedFleet, log_changes
 from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 from proxy.dataplane.plane import ClientSettings, DataPlane
 from proxy.fleet.fleet import Fleet
-from proxy.fleet.interface import Changes, FleetInterface, Transition
-from proxy.fleet.statistics import Histogram
-from proxy.problem import Problem, Severity
+from proxy.fleet.interface import Changes, Transition
+from proxy.problem import Severity
 from proxy.processes.supervisor import Supervisor
+from proxy.processes.takeover import Handover, Inheritance, Offer
 from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
-from proxy.spec.proxy import ProxySpec
+from proxy.spec.proxy import ListenAddress, ProxySpec
 from proxy.spec.reload import reload
-from proxy.spec.service import BackendKey
 from proxy.wire.codec import IMPLEMENTATION
 
 Reread: TypeAlias = Callable[[], Awaitable[Resolved]]
 
 RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
+CATCH_UP: Final = 10.0  # seconds for a proxy that takes over to know as much as the old one
 FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first probes of static backends
 
 
@@ -60,42 +59,44 @@ class App:
     """A whole Seawall. `run` is until a signal; `async with` is for those who end it otherwise.
 
     `workers` is how many processes serve; with 0 the data plane is in this one, and `fleet` is what it serves. `reread`
-    reads the configuration again, when SIGHUP asks for it.
+    reads the configuration again, when SIGHUP asks for it. `inheritance` is what another proxy has handed over.
     """
 
-    def __init__(self, resolved: Resolved, workers: int = 0, reread: Reread | None = None) -> None:
+    def __init__(
+        self,
+        resolved: Resolved,
+        workers: int = 0,
+        reread: Reread | None = None,
+        inheritance: Inheritance | None = None,
+    ) -> None:
         _raise_descriptor_limit()
         self._resolved = resolved
         self._reread = reread
+        self._inheritance = inheritance
         self._workers = workers
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
         chance = random.Random()
-        secret = spec.sticky_secret or secrets.token_bytes(32)
+        inherited = inheritance.handover.secret if inheritance is not None else secrets.token_bytes(32)
+        secret = self._secret = spec.sticky_secret or inherited
         self.fleet = Fleet(chance, probes=True, secret=secret)
         self.fleet.on_flip = self._on_flip
         self.events = EventLog()
-        self.plane: DataPlane | Supervisor
-        self._supervisor: Supervisor | None = None
-        if workers:
-            settings = _client_settings(spec, workers)
-            self.plane = self._supervisor = Supervisor(spec, workers, settings, self.fleet, secret, self.log)
-        else:
-            self.plane = DataPlane(self.fleet, ClientSettings(**_client_settings(spec, 1)), _access_log(spec))
-        calls: FleetInterface = self._supervisor.calls if self._supervisor is not None else self.fleet
+        listening = inheritance.listening if inheritance is not None else ()
+        self.plane = _plane(spec, workers, self.fleet, secret, self.log, listening)
+        self._supervisor = self.plane if isinstance(self.plane, Supervisor) else None
+        calls = self._supervisor.calls if self._supervisor is not None else self.fleet
         self._announced = AnnouncedFleet(calls, self._announce)  # what the slow loops speak to
         self.readiness = Readiness()
         self._engine = DockerEngine(spec.docker) if spec.docker else None
         self._docker = self._docker_source(self._engine) if self._engine else None
         self._static = StaticSource(spec.backends)
-        sources: list[Source] = [self._static]
-        if self._docker is not None:
-            sources.append(self._docker)
+        sources: list[Source] = [self._static, *([self._docker] if self._docker is not None else ())]
         self.reconciler = Reconciler(sources, self._announced, self.log)
         self.prober = Prober(self._announced, chance)
         self.reconciler.on_desired = self.prober.follow
         self.fleet.on_suspect = self.prober.confirm
-        self.admin = AdminServer(self._views(), token=spec.admin_token)
+        self.admin = AdminServer(self._shown().views(), token=spec.admin_token)
         self._loops: list[Callable[[], Awaitable[None]]] = [
             self.reconciler.run,
             self.prober.run,
@@ -106,6 +107,8 @@ class App:
             self._loops.append(self._docker.run)
         self._tasks: list[asyncio.Task[None]] = []
         self._signals = 0
+        self._is_taken = False  # another proxy serves in the place of this one
+        self._news = asyncio.Event()
         self._asked_to_stop = asyncio.Event()
         self._asked_again = asyncio.Event()
         self._asked_to_reload = asyncio.Event()
@@ -125,10 +128,10 @@ class App:
     async def __aenter__(self) -> Self:
         try:
             await self.plane.bind(self.spec.listen)
-            await self.admin.start(*self.spec.admin)
+            await self.admin.start(*self.spec.admin, self._inheritance.admin if self._inheritance else None)
             self.reconciler.reconcile()  # static backends serve from the first request on
             self._tasks = [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
-            await self._wait_first_round()
+            await (self._wait_first_round() if self._inheritance is None else self._catch_up(self._inheritance))
             await self.plane.serve()
         except BaseException:
             await self._stop()
@@ -141,6 +144,12 @@ class App:
             docker=self.spec.docker or "off",
             codec=IMPLEMENTATION,
         )
+        if self._inheritance is not None:
+            await self._inheritance.conclude()
+        if self.spec.takeover is not None and self._supervisor is not None:
+            give = partial(_give, self.fleet, self._supervisor, self.admin, self._secret)
+            offer = Offer(self.spec.takeover, give, self._on_taken, self.log)
+            self._tasks.append(asyncio.create_task(self._keep_running(offer.run)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -150,6 +159,8 @@ class App:
     async def drain(self) -> None:
         """Let what is under way finish, for as long as the configuration allows or until asked again."""
         self.readiness.lose(Condition.NOT_DRAINING)
+        if self._is_taken:
+            await self.admin.stop()  # its address is the next one's
         self.log.info("draining", seconds=self.spec.drain, connections=sum(self.plane.connections[:2]))
         draining = asyncio.create_task(self.plane.drain(self.spec.drain))
         again = asyncio.create_task(self._asked_again.wait())
@@ -173,8 +184,29 @@ class App:
         except TimeoutError:
             self.log.warning("some static backends have not answered a probe yet", seconds=FIRST_ROUND)
 
+    async def _catch_up(self, inheritance: Inheritance) -> None:
+        """Wait until nobody whom the old proxy sends requests to is waited for here; it serves meanwhile."""
+        available = set(inheritance.handover.available)
+        try:
+            async with asyncio.timeout(CATCH_UP):
+                await self.reconciler.completed.wait()
+                for name in inheritance.handover.drained:
+                    self._announced.drain(name, time.monotonic())
+                while any(each.unavailable and each.key in available for each in self.fleet.backends()):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            self.log.warning("some backends that the old proxy has are not available here", seconds=CATCH_UP)
+
+    def _on_taken(self) -> None:
+        self.log.info("taken over")
+        self._is_taken = True
+        self._asked_to_stop.set()
+
     async def _stop(self) -> None:
         """End everything, also what has not started."""
+        if self._inheritance is not None:
+            self._inheritance.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -237,6 +269,7 @@ class App:
         self._announce(Changes(transitions=(transition,)))
 
     def _announce(self, changes: Changes) -> None:
+        self._news.set()
         log_changes(self.log, changes)
         self.events.add(changes.transitions)
 
@@ -254,58 +287,51 @@ class App:
             defaults=self.spec.defaults,
         )
 
-    def _views(self) -> Views:
-        return Views(
+    def _shown(self) -> Shown:
+        return Shown(
             fleet=self.fleet,
             calls=self._announced,
-            plane=self.plane.statistics,
+            plane=self.plane,
             readiness=self.readiness,
-            connections=self._connections,
-            containers=lambda: self.reconciler.reports,
-            problems=self._problems,
-            discovery=self._discovery,
-            configuration=lambda: self._resolved,
-            probe=self._probe,
+            reconciler=self.reconciler,
+            prober=self.prober,
+            docker=self._docker,
             events=self.events,
-            refresh=all_is_fresh if self._supervisor is None else self._supervisor.refresh,
-            workers=self._seated,
-        )
-
-    def _probe(self, key: BackendKey) -> ProbeView | None:
-        subject = self.prober.subject(key)
-        if subject is None:
-            return None
-        record, statistics = subject.record, subject.statistics
-        return ProbeView(
-            verdict=record.verdict,
-            last_error=record.last_error,
-            passed=statistics.passed,
-            failed=statistics.failed,
-        )
-
-    def _connections(self) -> Connections:
-        sides = (("downstream", "active"), ("downstream", "idle"), ("upstream", "active"), ("upstream", "idle"))
-        return dict(zip(sides, self.plane.connections, strict=True))
-
-    def _seated(self) -> list[WorkerView]:
-        seats = self._supervisor.seats if self._supervisor is not None else ()
-        return [WorkerView(pid=seat.pid, version=seat.version, restarts=seat.restarts.count) for seat in seats]
-
-    def _problems(self) -> Sequence[Problem]:
-        of_containers = {problem for report in self.reconciler.reports for problem in report.problems}
-        return [problem for problem in self.reconciler.problems if problem not in of_containers]
-
-    def _discovery(self) -> DiscoveryFigures:
-        docker = self._docker
-        return DiscoveryFigures(
-            connected=docker.published.is_connected if docker is not None else None,
-            reconciles=self.reconciler.reconciles,
-            reconnects=docker.statistics.reconnects if docker is not None else 0,
-            event_lag=docker.statistics.event_lag if docker is not None else Histogram(),
+            configuration=lambda: self._resolved,
         )
 
     def __repr__(self) -> str:
         return f"<App {self.plane.addresses} {self.fleet!r}>"
+
+
+def _plane(
+    spec: ProxySpec,
+    workers: int,
+    fleet: Fleet,
+    secret: bytes,
+    log: FilteringBoundLogger,
+    inherited: Sequence[tuple[ListenAddress, socket.socket]],
+) -> DataPlane | Supervisor:
+    """What serves: a data plane in this process, or so many workers."""
+    settings = _client_settings(spec, max(workers, 1))
+    if workers:
+        return Supervisor(spec, workers, settings, fleet, secret, log, inherited)
+    return DataPlane(fleet, ClientSettings(**settings), _access_log(spec))
+
+
+def _give(
+    fleet: Fleet, supervisor: Supervisor, admin: AdminServer, secret: bytes
+) -> tuple[Handover, list[socket.socket]]:
+    """What a proxy that takes over needs."""
+    backends = list(fleet.backends())
+    handover = Handover(
+        tuple(address for address, _ in supervisor.sockets),
+        tuple({backend.key for backend in backends if backend.unavailable is None}),
+        tuple({backend.name for backend in backends if backend.drained}),
+        secret,
+    )
+    assert admin.listening is not None  # it was started before anybody could ask
+    return handover, [*(each for _, each in supervisor.sockets), admin.listening]
 
 
 def _access_log(spec: ProxySpec) -> AccessLog | None:

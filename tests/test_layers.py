@@ -18,6 +18,7 @@ ORDER = (
     ("dataplane", "control", "admin"),
     ("processes",),
     ("logs",),
+    ("app_views",),
     ("app",),
     ("demo",),
     ("commands",),

@@ -13,6 +13,7 @@ from proxy.commands.own_labels import resolve_with_labels
 from proxy.commands.problems import has_errors
 from proxy.errors import ConfigurationError
 from proxy.processes.cores import usable_cores
+from proxy.processes.takeover import inherit
 from proxy.spec.config import Resolved
 
 
@@ -32,4 +33,6 @@ async def _serve(options: Mapping[str, object], configuration: Configuration) ->
     log = structlog.get_logger("seawall")
     for problem in resolved.problems:
         log.warning("problem", kind=problem.kind, where=problem.where, what=problem.what, hint=problem.hint)
-    await App(resolved, workers=resolved.spec.workers or usable_cores(), reread=reread).run()
+    spec = resolved.spec
+    inheritance = await inherit(spec.takeover) if spec.takeover is not None else None
+    await App(resolved, workers=spec.workers or usable_cores(), reread=reread, inheritance=inheritance).run()

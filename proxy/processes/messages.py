@@ -130,11 +130,12 @@ class Settings(Message, frozen=True):
 
 
 class Setup(Message, frozen=True):
-    """The first message."""
+    """The first message. `core` is the one to keep to, None: any."""
 
     listening: tuple[Listening, ...]
     settings: Settings
     secret: bytes
+    core: int | None
     shared: Shared | None
 
 

@@ -4,6 +4,7 @@ It owns the listening sockets, a seat for each worker, and the book, in which ev
 """
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ class Supervisor:
         fleet: Fleet,
         secret: bytes,
         log: FilteringBoundLogger,
+        inherited: Sequence[tuple[ListenAddress, socket.socket]] = (),
     ) -> None:
         self.statistics = PlaneStatistics()
         self._table = Table(count) if count > 1 else None  # one worker alone knows what is in flight
@@ -56,7 +58,9 @@ class Supervisor:
         self._secret = secret
         self._log = log
         self._book = Book(fleet, self.statistics)
-        self._sockets: list[socket.socket] = []
+        self._inherited = inherited
+        self.sockets: list[tuple[ListenAddress, socket.socket]] = []
+        self._cores = sorted(os.sched_getaffinity(0)) if spec.pin_workers else []
         self._tasks: list[asyncio.Task[None]] = []
         self._questions = 0
 
@@ -67,17 +71,24 @@ class Supervisor:
         places: list[list[tuple[ListenAddress, socket.socket]]] = [[] for _ in range(self._count)]
         try:
             for address in listen:
-                sockets = bind_several(address.host, address.port, self._count)
-                self._sockets += sockets
+                sockets = self._bind(address)
+                self.sockets += [(address, each) for each in sockets]
                 self.addresses.append(sockets[0].getsockname()[:2])
-                for place, each in zip(places, sockets, strict=True):
-                    place.append((address, each))
+                for number, each in enumerate(sockets):
+                    places[number % self._count].append((address, each))
         except BaseException:
             self._close_sockets()
             raise
         shared = () if self._table is None else (self._table.descriptor,)
         self.seats = [Seat(number, place, shared, self, self._log) for number, place in enumerate(places)]
         self._tasks = [asyncio.create_task(seat.run()) for seat in self.seats]
+
+    def _bind(self, address: ListenAddress) -> list[socket.socket]:
+        """One for each worker, or more: all that were inherited, since each has clients in its backlog."""
+        known = [each for other, each in self._inherited if other == address]
+        if not known:
+            return bind_several(address.host, address.port, self._count)
+        return [*known, *(known[number % len(known)].dup() for number in range(self._count - len(known)))]
 
     async def serve(self) -> None:
         """Let the workers answer clients; returns when all do. Raises SeawallError when they do not."""
@@ -138,9 +149,9 @@ class Supervisor:
         return [(0, 0, 0, 0), *(seat.connections for seat in self.seats)]
 
     def _close_sockets(self) -> None:
-        for each in self._sockets:
+        for _, each in (*self.sockets, *self._inherited):
             each.close()
-        self._sockets.clear()
+        self.sockets.clear()
 
     # called by the broadcast
 
@@ -157,6 +168,7 @@ class Supervisor:
             tuple(listening),
             self._settings,
             self._secret,
+            self._cores[seat.number % len(self._cores)] if self._cores else None,
             Shared(self._table.descriptor, seat.number, self._table.rows) if self._table is not None else None,
         )
 

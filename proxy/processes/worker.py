@@ -6,6 +6,7 @@ was told last; when the supervisor is gone, which the link shows, it lets its re
 
 import asyncio
 import ipaddress
+import os
 import random
 import resource
 import signal
@@ -130,6 +131,8 @@ class Worker:
 
     def _set_up(self, setup: Setup) -> None:
         self._setup = setup
+        if setup.core is not None:
+            os.sched_setaffinity(0, (setup.core,))
         shared = setup.shared
         load = SharedLoad(cells(shared.descriptor), shared.row, shared.rows) if shared is not None else None
         fleet = self._fleet = Fleet(random.Random(), probes=True, secret=setup.secret, shared=load)

@@ -10,7 +10,17 @@ from proxy.spec.settings import SETTINGS
 # not from their start on.
 _AT_START: Final = frozenset(
     (
-        *("listen", "admin", "admin_token", "workers", "docker", "sticky_secret", "log_format"),
+        *(
+            "listen",
+            "admin",
+            "admin_token",
+            "workers",
+            "pin_workers",
+            "takeover",
+            "docker",
+            "sticky_secret",
+            "log_format",
+        ),
         "max_connections_per_client",
     )
 )

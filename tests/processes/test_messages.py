@@ -73,6 +73,7 @@ DOWN: dict[str, messages.Call | messages.Order] = {
         (messages.Listening(3, "", 80, True),),
         messages.Settings({"head_timeout": 1.5, "max_connections": None}, ("10.0.0.0/8",), None, 30.0),
         b"\x00\xff",
+        1,
         messages.Shared(4, 1, 2),
     ),
 }

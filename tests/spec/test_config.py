@@ -45,6 +45,8 @@ TEXTS: dict[str, tuple[str, str, Any]] = {
     "admin": ("localhost:0", "admin", ("localhost", 0)),
     "admin-token": ("s3cret", "admin_token", "s3cret"),
     "workers": ("1", "workers", 1),
+    "pin-workers": ("true", "pin_workers", True),
+    "takeover": ("/run/seawall.sock", "takeover", "/run/seawall.sock"),
     "docker": ("tcp://10.0.0.1:2376", "docker", "tcp://10.0.0.1:2376"),
     "expose-by-default": ("true", "expose_by_default", True),
     "constraint": ("tier=front", "constraints", (("tier", "front"),)),

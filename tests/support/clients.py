@@ -36,6 +36,10 @@ class Clients:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Finish what is under way, and send no more."""
         self._is_over = True
         await asyncio.gather(*self._tasks)
 

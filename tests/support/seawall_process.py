@@ -87,6 +87,11 @@ class SeawallProcess:
         async with aiohttp.ClientSession() as session, session.get(self.admin_url + path) as response:
             return await response.json()
 
+    async def change(self, path: str) -> Any:
+        """The JSON answer to a change by the admin address."""
+        async with aiohttp.ClientSession() as session, session.post(self.admin_url + path) as response:
+            return await response.json()
+
     @property
     def url(self) -> str:
         """Where it serves."""
