@@ -20,7 +20,12 @@ COMPILED = [
     *("proxy/dataplane/admission.py", "proxy/dataplane/asker.py", "proxy/dataplane/attempts.py"),
     *("proxy/dataplane/downstream.py", "proxy/dataplane/exchange.py", "proxy/dataplane/pool.py"),
     *("proxy/dataplane/request_reader.py", "proxy/dataplane/retries.py", "proxy/dataplane/slow_try.py"),
-    *("proxy/dataplane/tunnel.py", "proxy/dataplane/upload.py", "proxy/dataplane/upstream.py"),
+    *(
+        "proxy/dataplane/tracing.py",
+        "proxy/dataplane/tunnel.py",
+        "proxy/dataplane/upload.py",
+        "proxy/dataplane/upstream.py",
+    ),
 ]
 
 

@@ -37,8 +37,10 @@ from proxy.control.reconciler import Reconciler
 from proxy.control.transitions import AnnouncedFleet, log_changes
 from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 from proxy.dataplane.plane import ClientSettings, DataPlane
+from proxy.dataplane.tracing import Tracer
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes, Transition
+from proxy.fleet.spans import SpanQueue
 from proxy.problem import Severity
 from proxy.processes.supervisor import Supervisor
 from proxy.processes.takeover import Handover, Inheritance, Offer
@@ -46,6 +48,7 @@ from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
 from proxy.spec.proxy import ListenAddress, ProxySpec
 from proxy.spec.reload import reload
+from proxy.telemetry.exporter import Exporter
 from proxy.wire.codec import IMPLEMENTATION
 
 Reread: TypeAlias = Callable[[], Awaitable[Resolved]]
@@ -77,15 +80,16 @@ class App:
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
         chance = random.Random()
-        inherited = inheritance.handover.secret if inheritance is not None else secrets.token_bytes(32)
-        secret = self._secret = spec.sticky_secret or inherited
-        self.fleet = Fleet(chance, probes=True, secret=secret)
+        self._secret = spec.sticky_secret or (inheritance.handover.secret if inheritance else secrets.token_bytes(32))
+        self.fleet = Fleet(chance, probes=True, secret=self._secret)
         self.fleet.on_flip = self._on_flip
         self.events = EventLog()
+        self._spans = SpanQueue()
+        self._exporter = Exporter(self._spans, spec.otlp_endpoint, self.log) if spec.otlp_endpoint else None
         listening = inheritance.listening if inheritance is not None else ()
-        self.plane = _plane(spec, workers, self.fleet, secret, self.log, listening)
+        self.plane = _plane(spec, workers, self.fleet, self._secret, self._spans, self.log, listening)
         self._supervisor = self.plane if isinstance(self.plane, Supervisor) else None
-        calls = self._supervisor.calls if self._supervisor is not None else self.fleet
+        calls = self._supervisor.calls if self._supervisor else self.fleet
         self._announced = AnnouncedFleet(calls, self._announce)  # what the slow loops speak to
         self.readiness = Readiness()
         self._engine = DockerEngine(spec.docker) if spec.docker else None
@@ -102,9 +106,8 @@ class App:
             self.prober.run,
             self._watch_discovery,
             self._reload_when_asked,
+            *(each.run for each in (self._docker, self._exporter) if each is not None),
         ]
-        if self._docker is not None:
-            self._loops.append(self._docker.run)
         self._tasks: list[asyncio.Task[None]] = []
         self._signals = 0
         self._is_taken = False  # another proxy serves in the place of this one
@@ -213,6 +216,8 @@ class App:
         if self._engine is not None:
             await self._engine.close()
         await self.plane.close()
+        if self._exporter is not None:
+            await self._exporter.finish()
         await self.admin.stop()
 
     def _on_signal(self) -> None:
@@ -262,7 +267,7 @@ class App:
         if self._supervisor is not None:
             self._supervisor.apply(spec, settings)
         elif isinstance(self.plane, DataPlane):
-            self.plane.apply(ClientSettings(**settings), _access_log(spec))
+            self.plane.apply(ClientSettings(**settings))
         self.log.info("configuration read", changed=step.changed, needs_a_new_start=step.kept)
 
     def _on_flip(self, transition: Transition) -> None:
@@ -298,6 +303,7 @@ class App:
             docker=self._docker,
             events=self.events,
             configuration=lambda: self._resolved,
+            spans=self._spans,
         )
 
     def __repr__(self) -> str:
@@ -309,14 +315,17 @@ def _plane(
     workers: int,
     fleet: Fleet,
     secret: bytes,
+    spans: SpanQueue,
     log: FilteringBoundLogger,
     inherited: Sequence[tuple[ListenAddress, socket.socket]],
 ) -> DataPlane | Supervisor:
     """What serves: a data plane in this process, or so many workers."""
     settings = _client_settings(spec, max(workers, 1))
     if workers:
-        return Supervisor(spec, workers, settings, fleet, secret, log, inherited)
-    return DataPlane(fleet, ClientSettings(**settings), _access_log(spec))
+        return Supervisor(spec, workers, settings, fleet, secret, spans, log, inherited)
+    access_log = AccessLog(AccessLogFormat(spec.access_log), share=spec.access_log_sample) if spec.access_log else None
+    tracer = Tracer(spans, spec.trace_sample) if spec.otlp_endpoint else None
+    return DataPlane(fleet, ClientSettings(**settings), access_log, tracer)
 
 
 def _give(
@@ -332,10 +341,6 @@ def _give(
     )
     assert admin.listening is not None  # it was started before anybody could ask
     return handover, [*(each for _, each in supervisor.sockets), admin.listening]
-
-
-def _access_log(spec: ProxySpec) -> AccessLog | None:
-    return AccessLog(AccessLogFormat(spec.access_log)) if spec.access_log else None
 
 
 def _client_settings(spec: ProxySpec, workers: int) -> dict[str, Any]:

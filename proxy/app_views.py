@@ -19,6 +19,7 @@ from proxy.control.reconciler import Reconciler
 from proxy.dataplane.plane import DataPlane
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import FleetInterface
+from proxy.fleet.spans import SpanQueue
 from proxy.fleet.statistics import Histogram
 from proxy.problem import Problem
 from proxy.processes.supervisor import Supervisor
@@ -38,6 +39,7 @@ class Shown:
     prober: Prober
     docker: DockerSource | None
     events: EventLog
+    spans: SpanQueue
     configuration: Callable[[], Resolved]
 
     def views(self) -> Views:
@@ -54,6 +56,7 @@ class Shown:
             configuration=self.configuration,
             probe=self._probe,
             events=self.events,
+            spans=self.spans,
             refresh=self.plane.refresh if isinstance(self.plane, Supervisor) else all_is_fresh,
             workers=self._seated,
         )

@@ -110,6 +110,28 @@ def healthcheck(
     raise typer.Exit(0 if health.is_good else 1)
 
 
+@app.command(short_help="Show services and backends as they stand, live.")
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; with --watch a line each time.")] = False,
+    interval: Annotated[str, typer.Option(metavar="TIME", help="Between two looks, which rates are made of.")] = "1s",
+    config: Annotated[str | None, typer.Option(metavar="FILE", help=CONFIG_HELP)] = None,
+    admin: Annotated[str | None, typer.Option(metavar="ADDR", help=ADMIN_HELP)] = None,
+) -> None:
+    """Show the services and backends of a running proxy as they stand.
+
+    State and why, since when, requests in flight and per second, errors, latencies, circuits, and what the last probe
+    said. Looks for the admin address where run does. Exit code 0 when it is ready and every service has a backend, 1
+    when not, 2 when it cannot be asked.
+    """
+    with reported():
+        from proxy.commands.status import Wishes, status
+        from proxy.commands.tables import make_console
+
+        wishes = Wishes(watch=watch, as_json=as_json, interval=_duration(interval))
+        raise typer.Exit(status({"config": config, "admin": admin}, wishes, make_console()))
+
+
 @app.command(short_help="Take a backend out of service and wait until it is empty.")
 def drain(
     backend: Annotated[str, typer.Argument(metavar="BACKEND", help=BACKEND_HELP)],

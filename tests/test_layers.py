@@ -15,7 +15,7 @@ ORDER = (
     ("spec",),
     ("wire", "balancing", "retry", "health"),
     ("fleet",),
-    ("dataplane", "control", "admin"),
+    ("dataplane", "control", "admin", "telemetry"),
     ("processes",),
     ("logs",),
     ("app_views",),
@@ -76,6 +76,8 @@ PLANTED = {
     "an impure import in a function": ("wire", "def f():\n    from time import monotonic"),
     "to the right": ("spec", "from proxy.fleet.fleet import Fleet"),
     "between siblings": ("dataplane", "import proxy.control.reconciler"),
+    "from the data plane to who exports its spans": ("dataplane", "import proxy.telemetry.exporter"),
+    "from who exports spans to the data plane": ("telemetry", "from proxy.dataplane.tracing import Tracer"),
     "between pure siblings": ("wire", "from proxy.balancing import policy"),
     "from the composition root": ("admin", "from proxy.app import App"),
 }

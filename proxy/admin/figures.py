@@ -73,6 +73,9 @@ class Figures:
     backends: tuple[BackendFigures, ...]
     bad_requests: Mapping[Failure, int]
     unrouted: int
+    access_log_dropped: int
+    spans_exported: int
+    spans_dropped: int
     connections: Connections
     containers: Mapping[Decision, int]
     problems: Mapping[str, int]  # by kind
@@ -105,6 +108,9 @@ class FigureTaker:
             backends=self._take_backends(now),
             bad_requests=dict(views.plane.bad_requests),
             unrouted=views.plane.unrouted,
+            access_log_dropped=views.plane.access_log_dropped,
+            spans_exported=views.spans.exported,
+            spans_dropped=views.spans.dropped,
             connections=dict(views.connections()),
             containers=Counter(report.decision for report in reports),
             problems=problems,

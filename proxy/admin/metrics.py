@@ -277,6 +277,20 @@ FAMILIES: Final = (
     ),
     Family("bad_requests", "counter", ("reason",), "Requests that reached no service, by the reason.", _bad_requests),
     Family(
+        "access_log_dropped",
+        "counter",
+        (),
+        "Lines of the access log that were not written, because its reader was too slow or gone.",
+        lambda figures: (((), figures.access_log_dropped),),
+    ),
+    Family(
+        "spans",
+        "counter",
+        ("result",),
+        "Spans of traces, by whether the receiver took them or they were dropped.",
+        lambda figures: ((("exported",), figures.spans_exported), (("dropped",), figures.spans_dropped)),
+    ),
+    Family(
         "discovery_containers", "gauge", ("decision",), "Containers seen, by what was decided about them.", _containers
     ),
     Family("discovery_problems", "gauge", ("kind",), "Mistakes in labels and settings that stand now.", _problems),

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from proxy.admin.events import EventLog
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import FleetInterface
+from proxy.fleet.spans import SpanQueue
 from proxy.fleet.statistics import Histogram, PlaneStatistics
 from proxy.health.verdict import Verdict
 from proxy.problem import Problem
@@ -118,4 +119,5 @@ class Views:
     events: EventLog
     refresh: Callable[[], Awaitable[None]] = all_is_fresh
     workers: Callable[[], Sequence[WorkerView]] = no_workers
+    spans: SpanQueue = field(default_factory=SpanQueue)
     clock: Callable[[], float] = time.monotonic  # the one whose seconds the fleet is given

@@ -45,6 +45,10 @@ class AdminClient:
         """`drain` or `undrain` a backend; returns how it stands. Raises as `backend` does."""
         return self._call("POST", f"/api/v1/backends/{quote(name, safe='')}/{what}")
 
+    def overview(self) -> dict[str, Any]:
+        """Everything that moves, in one document. Raises AdminError."""
+        return self._call("GET", "/api/v1/overview")
+
     def _call(self, method: str, path: str) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT)
         fields = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}

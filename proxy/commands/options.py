@@ -47,6 +47,12 @@ HELP: Final[Mapping[str, tuple[str | None, str]]] = {
     "policy": ("NAME", "How to choose a backend: least-connections, round-robin or random; labels may differ."),
     "drain": ("TIME", "On SIGTERM, how long requests may take to finish."),
     "access-log": ("FORMAT", "A line per request on stdout: off, json or combined."),
+    "access-log-sample": (
+        "SHARE",
+        "The share of requests that have a line, 0 to 1; failed and retried ones always do.",
+    ),
+    "otlp-endpoint": ("URL", "Send traces there by OTLP: http://HOST:4318."),
+    "trace-sample": ("SHARE", "The share of requests that begin a trace, 0 to 1; those that are in one go on with it."),
     "log-format": ("FORMAT", "The proxy's own log on stderr: text, json, or auto: text on a terminal."),
 }
 

@@ -13,6 +13,7 @@ from proxy.spec.container import ContainerReport, Decision
 from proxy.spec.service import BackendSpec
 
 _ORDER: Final = (Decision.ROUTED, Decision.PROBLEM, Decision.IGNORED)
+_SHARES: Final = frozenset(("access-log-sample", "trace-sample"))  # numbers that are no durations
 _NOTHING: Final = {"access-log": "off"}  # as it is written; else none
 _STYLES: Final = {Decision.ROUTED.value: "green", Decision.PROBLEM.value: "bold red", Decision.IGNORED.value: "dim"}
 
@@ -32,7 +33,8 @@ def show_settings(console: Console, resolved: Resolved) -> None:
     rows = []
     for key, entry in settings_document(resolved).items():
         if key != "default":
-            rows.append((key, _shown(entry["value"], _NOTHING.get(key, "none")), entry["origin"]))
+            value = f"{entry['value']:g}" if key in _SHARES else _shown(entry["value"], _NOTHING.get(key, "none"))
+            rows.append((key, value, entry["origin"]))
             continue
         defaults: Mapping[str, Any] = entry["value"]
         rows.extend((f"default {name}", each["value"], each["origin"]) for name, each in sorted(defaults.items()))

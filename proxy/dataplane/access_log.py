@@ -4,8 +4,11 @@ A line is one format of bytes. As a dict by way of json.dumps it cost 7.0 µs, m
 for a request; so it costs 1.5 (benchmarks/access_log_cost.py).
 """
 
+import asyncio
 import json
 import os
+import random
+import select
 import stat
 import time
 from enum import Enum
@@ -18,7 +21,8 @@ from proxy.wire.head import RequestHead
 if TYPE_CHECKING:
     from proxy.dataplane.exchange import Exchange
 
-MAX_LINES: Final = 20_000  # held between two writes; more are dropped and counted
+MAX_HELD: Final = 8 * 1024 * 1024  # bytes held between two writes; lines beyond are dropped and counted
+LAST_LINES: Final = 0.5  # seconds in which a reader may still take what is left at the end
 
 
 class AccessLogFormat(Enum):
@@ -39,18 +43,41 @@ _JSON_REQUEST: Final = b'"method": "%b", "host": "%b", "path": "%b"'
 _JSON_NO_REQUEST: Final = b'"method": null, "host": null, "path": null'
 _JSON_ATTEMPT: Final = b'{"backend": %b, %b, "ms": %.3f}'
 _COMBINED: Final = b'%b - - [%b +0000] "%b" %d %d "%b" "%b"\n'
+_REFERER: Final = b"\r\nreferer:"
+_AGENT: Final = b"\r\nuser-agent:"
 
 
 class AccessLog:
-    """Lines to a file descriptor that may be slow: what it does not take is kept, and dropped when it is too much."""
+    """Lines to a file descriptor that may be slow: what it does not take is kept, and dropped when it is too much.
 
-    __slots__ = ("_is_json", "_lines", "_output", "_second", "_stamp", "_unwritten", "dropped")
+    Of the requests that went well the first time only a `share` by chance gets a line; all others do.
+    """
 
-    def __init__(self, form: AccessLogFormat, output: int = 1) -> None:
+    __slots__ = (
+        "_chance",
+        "_held",
+        "_is_json",
+        "_lines",
+        "_output",
+        "_second",
+        "_share",
+        "_stamp",
+        "_unwritten",
+        "_watching",
+        "dropped",
+    )
+
+    def __init__(
+        self, form: AccessLogFormat, output: int = 1, share: float = 1.0, chance: random.Random | None = None
+    ) -> None:
         self._is_json = form is AccessLogFormat.JSON
         self._output = output
+        self._share = share
+        self._chance = chance or random.Random()
         self._lines: list[bytes] = []
-        self._unwritten = b""
+        self._unwritten = memoryview(b"")  # before `_lines`
+        self._held = 0  # bytes of both
+        self._watching: asyncio.AbstractEventLoop | None = None  # for the output to take more
         self._second = -1  # since the epoch, the one `_stamp` stands for
         self._stamp = b""
         self.dropped = 0
@@ -59,12 +86,14 @@ class AccessLog:
 
     def record(self, exchange: "Exchange", seconds: float, failure: Failure | None) -> None:
         """An exchange has ended."""
+        if self._share < 1.0 and not exchange.attempts and self._is_left_out(exchange.status, failure):
+            return
         if self._is_full():
             return
         now = time.time()
         client, head = exchange.downstream.client, exchange.head
         if not self._is_json:
-            self._lines.append(_combined(client, self._stamp_at(now), head, exchange.status, exchange.response_bytes))
+            self._add(_combined(client, self._stamp_at(now), head, exchange.status, exchange.response_bytes))
             return
         client, method, host, path, number = _escaped(client, head.method, head.host, head.path, head.request_id)
         line = _JSON % (
@@ -86,45 +115,85 @@ class AccessLog:
             _name(failure.label) if failure is not None else b"null",
         )
         self._lines.append(line)
+        self._held += len(line)
 
     def record_refused(self, client: bytes, failure: Failure, head: RequestHead | None) -> None:
         """A request was refused before it reached a service."""
-        if self._is_full():
+        if (self._share < 1.0 and self._is_left_out(failure.status, failure)) or self._is_full():
             return
         now = time.time()
         stamp = self._stamp_at(now)
         if not self._is_json:
-            self._lines.append(_combined(client, stamp, head, failure.status, 0))
+            self._add(_combined(client, stamp, head, failure.status, 0))
             return
         (address,) = _escaped(client)
         request = _JSON_REQUEST % _escaped(head.method, head.host, head.path) if head is not None else _JSON_NO_REQUEST
         milliseconds = int(now % 1.0 * 1000)
-        self._lines.append(
-            _JSON_REFUSED % (stamp, milliseconds, address, request, failure.status, _name(failure.label))
-        )
+        self._add(_JSON_REFUSED % (stamp, milliseconds, address, request, failure.status, _name(failure.label)))
 
-    def flush(self) -> None:
-        """Write what was collected, as much as the output takes now."""
-        if self._lines:
-            self._unwritten += b"".join(self._lines)
-            self._lines.clear()
+    def flush(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Write what was collected, as much as the output takes now; the rest, with a `loop`, when it takes more.
+
+        A pipe takes 64 KiB: without the loop that would be all of a quarter of a second, 1000 requests/s.
+        """
+        while self._write():
+            pass
+        if loop is not None and self._held and self._watching is None:
+            loop.add_writer(self._output, self.flush)
+            self._watching = loop
+        elif self._watching is not None and not self._held:
+            self._unwatch()
+
+    def close(self) -> None:
+        """Write what is left, for a moment also to a reader that is slow. Blocks: nothing else may be under way."""
+        self._unwatch()
+        until = time.monotonic() + LAST_LINES
+        output = select.poll()
+        output.register(self._output, select.POLLOUT)
+        self.flush()
+        while self._held and (left := until - time.monotonic()) > 0:
+            output.poll(left * 1000)
+            self.flush()
+
+    def _unwatch(self) -> None:
+        if self._watching is not None:
+            self._watching.remove_writer(self._output)
+            self._watching = None
+
+    def _write(self) -> bool:
+        """Write once; whether there is more, and the output takes more."""
         if not self._unwritten:
-            return
+            if not self._lines:
+                return False
+            self._unwritten = memoryview(b"".join(self._lines))
+            self._lines.clear()
         try:
             written = os.write(self._output, self._unwritten)
         except BlockingIOError:
-            return
+            return False
         except OSError:  # the reader is gone: nobody will ever read this
-            self.dropped += self._unwritten.count(b"\n")
+            self.dropped += bytes(self._unwritten).count(b"\n")
             written = len(self._unwritten)
         self._unwritten = self._unwritten[written:]
+        self._held -= written
+        return True
+
+    def _add(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._held += len(line)
 
     def _is_full(self) -> bool:
         """Whether a line more would be too much; it is counted as dropped."""
-        if len(self._lines) < MAX_LINES and len(self._unwritten) <= MAX_LINES * 256:
+        if self._held <= MAX_HELD:
             return False
         self.dropped += 1
         return True
+
+    def _is_left_out(self, status: int, failure: Failure | None) -> bool:
+        """Whether a request goes without a line; one that failed for our or a backend's fault never does."""
+        if status >= 500 or (failure is not None and failure.status >= 500):
+            return False
+        return self._chance.random() >= self._share
 
     def _stamp_at(self, now: float) -> bytes:
         """The second of `now`, seconds since the epoch, as the format has it; made once a second."""
@@ -167,10 +236,29 @@ def _outcome(outcome: Failure | int) -> bytes:
 
 def _combined(client: bytes, stamp: bytes, head: RequestHead | None, status: int, size: int) -> bytes:
     """Apache's combined format. Quotes of the client's are escaped, so that a line has the fields it seems to have."""
-    request, referer, agent = "-", "-", "-"
+    request, referer, agent = b"-", b"-", b"-"
     if head is not None:
-        request = f"{_text(head.method)} {_text(head.target)} HTTP/1.{head.minor}"
-        referer = _text(b", ".join(head.field_values(b"referer"))) or "-"
-        agent = _text(b", ".join(head.field_values(b"user-agent"))) or "-"
-    quoted = (part.replace('"', '\\"').encode("ascii") for part in (request, referer, agent))
-    return _COMBINED % (_text(client).encode("ascii"), stamp, next(quoted), status, size, *quoted)
+        request = b"%b %b HTTP/1.%d" % (head.method, head.target, head.minor)
+        names = head.raw.lower()
+        referer = _field(head, names, _REFERER) or b"-"
+        agent = _field(head, names, _AGENT) or b"-"
+    client, request, referer, agent = _quoted(client, request, referer, agent)
+    return _COMBINED % (client, stamp, request, status, size, referer, agent)
+
+
+def _quoted(*values: bytes) -> tuple[bytes, ...]:
+    """Bytes of a client as they stand between the quotation marks of Apache's format."""
+    if not b"".join(values).translate(None, _PLAIN):
+        return values
+    return tuple(_text(value).replace('"', '\\"').encode("ascii") for value in values)
+
+
+def _field(head: RequestHead, names: bytes, mark: bytes) -> bytes:
+    """The value of the field that `mark` begins, of several lines all of them; `names` is the head in lower case."""
+    at = names.find(mark)
+    if at < 0:
+        return b""
+    begin, end = at + len(mark), names.find(b"\r\n", at + 2)
+    if names.find(mark, end) >= 0:
+        return b", ".join(head.field_values(mark[2:-1]))
+    return head.raw[begin:end].strip(b" \t")

@@ -280,7 +280,12 @@ class Downstream(RequestReader):
             if service.strips_prefix:
                 head.forward = without_prefix(head, self._plane.fleet.routes.prefix_of(head))
         self.state = _BUSY
-        exchange = self._exchange = Exchange(self._plane, self, head, service)
+        plane = self._plane
+        if plane.tracer is None:
+            exchange = Exchange(plane, self, head, service)
+        else:
+            exchange = plane.tracer.begin(plane, self, head, service)
+        self._exchange = exchange
         if head.body:
             data = self._begin_body(exchange, head, data)
         if self._exchange is exchange:

@@ -80,10 +80,10 @@ class Exchange(Retries):
         elif self.phase is Phase.PAUSING:
             self.phase = Phase.CONNECTING
             self.attempt(self._reason)
-        elif self.downstream.is_half_closed:
-            self._cut(Failure.CLIENT_GONE)
         elif self._doom is not None:
             self.on_failure(self._doom)
+        elif self.downstream.is_half_closed:
+            self._cut(Failure.CLIENT_GONE)
         elif self.request_complete or self.downstream.is_reading_paused:
             if self.phase is not Phase.WAITING or not self._tries_beside(now):
                 self.on_failure(Failure.RESPONSE_TIMEOUT)
@@ -127,6 +127,8 @@ class Exchange(Retries):
                     return
             if self.service.stickiness is not None:
                 data = self._keep_client(self.service.stickiness, backend, response, data)
+        if self._slow is not None:
+            self._drop_slow()  # or its answer would go out, too, in the middle of this one
         self.status = status
         self.client_stays = response.keeps_client
         self.response_bytes = len(data)
@@ -161,6 +163,8 @@ class Exchange(Retries):
 
     def on_switched(self, response: ResponseHead, upstream: "Upstream") -> None:
         """A 101: what follows is a tunnel's. The request took until now, the tunnel's time is its own."""
+        if self._slow is not None:
+            self._drop_slow()
         self.phase = Phase.SWITCHED
         self.status = response.status
         self.response_bytes = len(response.forward)
@@ -229,8 +233,6 @@ class Exchange(Retries):
                 upstream.close()  # it may still wait for the rest of a body that nobody will send
         if backend is not None:
             self._release(backend)
-        if self._slow is not None:
-            self._drop_slow()
         self._account(now, failure)
         self.downstream.on_exchange_over(self.client_stays and self.request_complete, now)
 

@@ -16,6 +16,7 @@ from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.exchange import Exchange
 from proxy.dataplane.listener import Listener
 from proxy.dataplane.pool import Pool
+from proxy.dataplane.tracing import Tracer
 from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.service import Service
@@ -55,10 +56,17 @@ class ClientSettings:
 class DataPlane:
     """Everything between accept and answer. One per process and loop."""
 
-    def __init__(self, fleet: Fleet, settings: ClientSettings, access_log: AccessLog | None = None) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        settings: ClientSettings,
+        access_log: AccessLog | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
         self.fleet = fleet
         self.settings = settings
         self.access_log = access_log
+        self.tracer = tracer
         self.statistics = PlaneStatistics()
         self.rules = _rules(settings)
         self.admissions = Admissions(settings.max_connections, settings.max_connections_per_client)
@@ -100,14 +108,11 @@ class DataPlane:
         for each, proxy_protocol in bound:
             self._listeners.append(await Listener.over(self, each, proxy_protocol))
 
-    def apply(self, settings: ClientSettings, access_log: AccessLog | None) -> None:
+    def apply(self, settings: ClientSettings) -> None:
         """Take over changed settings, but for how many connections one client may have; what has begun goes on."""
         self.settings = settings
         self.rules = _rules(settings)
         self.admissions.limit(settings.max_connections)
-        if self.access_log is not None:
-            self.access_log.flush()
-        self.access_log = access_log
 
     async def serve(self) -> None:
         """Answer clients, those first who wait."""
@@ -179,7 +184,7 @@ class DataPlane:
             self._looking.cancel()
             self._looking = None
         if self.access_log is not None:
-            self.access_log.flush()
+            self.access_log.close()
 
     # called by connections
 
@@ -264,7 +269,8 @@ class DataPlane:
             self._close_tunnels(now)
         self.fleet.sweep(now)
         if self.access_log is not None:
-            self.access_log.flush()
+            self.access_log.flush(asyncio.get_running_loop())
+            self.statistics.access_log_dropped = self.access_log.dropped
 
     def _close_tunnels(self, now: float) -> None:
         """A tunnel outlasts every request: when a backend's time to drain ends, it is closed rather than cut."""

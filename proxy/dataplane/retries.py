@@ -53,6 +53,7 @@ class Retries(Attempts):
         kind = self._kind()
         again = decide(happened, kind, self._progress())
         self._end_attempt(failure)
+        self._doom = None
         if again is Again.NO or backend is None or not self._may_spend(failure, happened, kind):
             self._fall_back(failure)
             return
@@ -65,6 +66,11 @@ class Retries(Attempts):
             self._connect(backend)
         else:
             self.attempt(failure)
+
+    def extend_deadline(self) -> None:
+        """What the client sends or closes gives a backend that is gone no more time."""
+        if self._doom is None or self.phase is Phase.STREAMING:
+            super().extend_deadline()
 
     # called by the plane
 

@@ -33,7 +33,8 @@ class Book:
     def enter(self, worker: int, tally: Tally, now: float) -> None:
         """What a worker has counted since its last tally, and how backends stand with it."""
         _add(self._plane.bad_requests, _by_failure(tally.bad_requests))
-        self._plane.unrouted += tally.unrouted
+        for name, count in tally.counts.items():
+            setattr(self._plane, name, getattr(self._plane, name) + count)
         for service_tally in tally.services:
             statistics = self._statistics(service_tally.name, now)
             if statistics is not None:

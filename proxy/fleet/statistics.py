@@ -35,8 +35,8 @@ class Histogram:
 class ServiceStatistics:
     """What clients saw of one service. `requests` is by (method, status).
 
-    `retries_denied` counts those that the budget had nothing left for, `queue_dropped` requests that found the line full
-    or waited for nothing, `queue_waits` has how long the others waited.
+    `retries_denied` counts those that the budget had nothing left for, `queue_dropped` requests that found the line
+    full or waited for nothing, `queue_waits` has how long the others waited.
     """
 
     __slots__ = (
@@ -103,11 +103,12 @@ class BackendStatistics:
 
 
 class PlaneStatistics:
-    """What a data plane saw beside services: requests that reached none."""
+    """What a data plane saw beside services: requests that reached none, and what it could not tell of requests."""
 
-    __slots__ = ("bad_requests", "unrouted")
+    __slots__ = ("access_log_dropped", "bad_requests", "unrouted")
 
     def __init__(self) -> None:
+        self.access_log_dropped = 0  # lines
         self.bad_requests: dict[Failure, int] = {}
         self.unrouted = 0
 

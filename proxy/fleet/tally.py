@@ -18,6 +18,7 @@ from proxy.spec.service import BackendKey
 K = TypeVar("K")
 # What ServiceStatistics counts beside requests; a test holds it to all there is.
 COUNTS: Final = ("request_bytes", "response_bytes", "retries_denied", "queue_dropped")
+PLANE_COUNTS: Final = ("unrouted", "access_log_dropped")  # the same of PlaneStatistics, beside bad requests
 BY_FAILURE: Final = ("retries", "rescues")
 DURATIONS: Final = ("duration", "queue_waits")
 _NO_COUNTS: Final = (0,) * (len(BOUNDS) + 1)
@@ -79,7 +80,7 @@ class Tally:
     services: tuple[ServiceTally, ...] = ()
     backends: tuple[BackendTally, ...] = ()
     bad_requests: Mapping[str, int] = field(default_factory=dict)
-    unrouted: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)  # those of PLANE_COUNTS that have grown
 
 
 class _BackendSaid:
@@ -169,18 +170,19 @@ class TallyTaker:
         self._services: dict[Service, _ServiceSaid] = {}
         self._gone: dict[Service, float] = {}  # and when it was first missed: requests may still end there
         self._bad_requests: dict[Failure, int] = {}
-        self._unrouted = 0
+        self._counts = dict.fromkeys(PLANE_COUNTS, 0)
 
     def take(self, now: float) -> Tally:
         """Everything that is new since the last time."""
         bad_requests = _added(self._plane.bad_requests, self._bad_requests)
-        unrouted = self._plane.unrouted - self._unrouted
-        self._bad_requests, self._unrouted = dict(self._plane.bad_requests), self._plane.unrouted
+        counts = {name: getattr(self._plane, name) for name in PLANE_COUNTS}
+        grown = _added(counts, self._counts)
+        self._bad_requests, self._counts = dict(self._plane.bad_requests), counts
         return Tally(
             services=self._take_services(now),
             backends=self._take_backends(),
             bad_requests=_by_label(bad_requests),
-            unrouted=unrouted,
+            counts=grown,
         )
 
     def _take_services(self, now: float) -> tuple[ServiceTally, ...]:

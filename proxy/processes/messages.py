@@ -8,13 +8,18 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from proxy.failure import Failure
 from proxy.fleet.interface import Transition
+from proxy.fleet.spans import AttemptSpan, RequestSpan
 from proxy.fleet.tally import Tally
 from proxy.health.verdict import Verdict
 from proxy.spec.desired import Desired
 from proxy.spec.route import AllOf, AnyOf, Header, Host, Method, Not, Path, PathPrefix, Query, RouteSpec, Rule
 from proxy.spec.service import BackendKey, BackendSpec, Lifecycle, ServiceSpec
 
+FAILURES: Final = {failure.label: failure for failure in Failure}
+_FAILURE: Final = RequestSpan._fields.index("failure")
+_ATTEMPTS: Final = RequestSpan._fields.index("attempts")
 _CONDITIONS: Final = {
     kind.__name__: kind for kind in (Host, PathPrefix, Path, Header, Method, Query)
 }  # their fields are text
@@ -125,16 +130,18 @@ class Settings(Message, frozen=True):
 
     clients: dict[str, Any]
     trusted: tuple[str, ...]
-    access_log: str | None
     drain: float
 
 
 class Setup(Message, frozen=True):
-    """The first message. `core` is the one to keep to, None: any."""
+    """The first message. `core` is the one to keep to, None: any; without `trace_sample` nothing is traced."""
 
     listening: tuple[Listening, ...]
     settings: Settings
     secret: bytes
+    access_log: str | None
+    access_log_sample: float
+    trace_sample: float | None
     core: int | None
     shared: Shared | None
 
@@ -195,6 +202,13 @@ class Report(Message, frozen=True):
     connections: tuple[int, int, int, int]
 
 
+class Spans(Message, frozen=True):
+    """Requests to be traced, as `written_span` has them; and how many spans were dropped since the last time."""
+
+    requests: list[list[Any]]
+    dropped: int
+
+
 class WoundDown(Message, frozen=True):
     """The end of winding down; whether everything finished."""
 
@@ -203,7 +217,7 @@ class WoundDown(Message, frozen=True):
 
 Call: TypeAlias = Reconcile | Observe | Probed | Confirmed | Drain | Whole
 Order: TypeAlias = Setup | Settings | Serve | Ask | WindDown | Stop
-Word: TypeAlias = Served | Serving | Flipped | Suspected | Report | WoundDown
+Word: TypeAlias = Served | Serving | Flipped | Suspected | Report | Spans | WoundDown
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _down: Final[msgspec.msgpack.Decoder[Call | Order]] = msgspec.msgpack.Decoder(Call | Order)
@@ -271,3 +285,28 @@ def rule(written: list[Any]) -> Rule:
         operands = tuple(rule(part) for part in parts)
         return AllOf(operands) if kind == "AllOf" else AnyOf(operands)
     return _CONDITIONS[kind](*parts)
+
+
+# spans
+
+
+def written_span(span: RequestSpan) -> list[Any]:
+    """A request to be traced: a failure by its label."""
+    fields: list[Any] = list(span)
+    fields[_FAILURE] = None if span.failure is None else span.failure.label
+    fields[_ATTEMPTS] = [[*attempt[:-1], _written_outcome(attempt.outcome)] for attempt in span.attempts]
+    return fields
+
+
+def read_span(written: list[Any]) -> RequestSpan:
+    """A request from what `written_span` made of it."""
+    fields = list(written)
+    fields[_FAILURE] = None if fields[_FAILURE] is None else FAILURES[fields[_FAILURE]]
+    fields[_ATTEMPTS] = tuple(
+        AttemptSpan._make((*attempt[:-1], FAILURES.get(attempt[-1], attempt[-1]))) for attempt in fields[_ATTEMPTS]
+    )
+    return RequestSpan(*fields)
+
+
+def _written_outcome(outcome: Failure | int | None) -> str | int | None:
+    return outcome.label if isinstance(outcome, Failure) else outcome

@@ -16,10 +16,23 @@ from proxy.dataplane.binding import bind_several
 from proxy.errors import SeawallError
 from proxy.fleet.book import Book
 from proxy.fleet.fleet import Fleet
+from proxy.fleet.spans import SpanQueue
 from proxy.fleet.statistics import PlaneStatistics
 from proxy.processes import messages
 from proxy.processes.broadcast import Broadcast
-from proxy.processes.messages import Call, Flipped, Listening, Report, Settings, Setup, Shared, Suspected, Whole, Word
+from proxy.processes.messages import (
+    Call,
+    Flipped,
+    Listening,
+    Report,
+    Settings,
+    Setup,
+    Shared,
+    Spans,
+    Suspected,
+    Whole,
+    Word,
+)
 from proxy.processes.seat import Seat
 from proxy.processes.table import Slots, Table
 from proxy.spec.proxy import ListenAddress, ProxySpec
@@ -34,7 +47,7 @@ class Supervisor:
     """`calls` is the fleet as the control plane speaks to it; `statistics` those that name no service, of all workers.
 
     `fleet` is the book: it serves nobody, and its `on_flip` and `on_suspect` are called for what workers report.
-    `settings` are the keywords of ClientSettings for one worker.
+    What requests leave to be traced is added to `spans`. `settings` are the keywords of ClientSettings for one worker.
     """
 
     def __init__(
@@ -44,6 +57,7 @@ class Supervisor:
         settings: Mapping[str, Any],
         fleet: Fleet,
         secret: bytes,
+        spans: SpanQueue,
         log: FilteringBoundLogger,
         inherited: Sequence[tuple[ListenAddress, socket.socket]] = (),
     ) -> None:
@@ -56,6 +70,8 @@ class Supervisor:
         self._settings = _settings(spec, settings)
         self._fleet = fleet
         self._secret = secret
+        self._spans = spans
+        self._spec = spec
         self._log = log
         self._book = Book(fleet, self.statistics)
         self._inherited = inherited
@@ -168,6 +184,9 @@ class Supervisor:
             tuple(listening),
             self._settings,
             self._secret,
+            self._spec.access_log,
+            self._spec.access_log_sample,
+            self._spec.trace_sample if self._spec.otlp_endpoint else None,
             self._cores[seat.number % len(self._cores)] if self._cores else None,
             Shared(self._table.descriptor, seat.number, self._table.rows) if self._table is not None else None,
         )
@@ -181,6 +200,10 @@ class Supervisor:
         match word:
             case Report():
                 self._book.enter(seat.number, word.tally, time.monotonic())
+            case Spans(requests, dropped):
+                self._spans.dropped += dropped
+                for each in requests:
+                    self._spans.add(messages.read_span(each))
             case Flipped(transition):
                 self._fleet.on_flip(transition)
             case Suspected(key):
@@ -199,4 +222,4 @@ class Supervisor:
 
 def _settings(spec: ProxySpec, clients: Mapping[str, Any]) -> Settings:
     fields = {name: value for name, value in clients.items() if name != "trusted"}
-    return Settings(fields, tuple(map(str, spec.trusted_proxies)), spec.access_log, spec.drain)
+    return Settings(fields, tuple(map(str, spec.trusted_proxies)), spec.drain)

@@ -19,9 +19,11 @@ import uvloop
 
 from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 from proxy.dataplane.plane import ClientSettings, DataPlane
+from proxy.dataplane.tracing import Tracer
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Transition
 from proxy.fleet.shared_load import SharedLoad
+from proxy.fleet.spans import SpanQueue
 from proxy.fleet.tally import TallyTaker
 from proxy.processes import messages
 from proxy.processes.calls import apply
@@ -31,6 +33,7 @@ from proxy.processes.table import cells
 from proxy.spec.service import BackendKey
 
 REPORT_EVERY: Final = 0.25  # seconds; also the worker's heartbeat
+SPANS: Final = 1024  # requests in one message, about half a megabyte
 SOONEST: Final = 0.01  # seconds between a report and one for what has flipped since
 
 
@@ -43,6 +46,7 @@ class Worker:
         self._plane: DataPlane | None = None
         self._taker: TallyTaker | None = None
         self._setup: Setup | None = None
+        self._spans = SpanQueue()
         self._drain = 0.0  # seconds for what is under way when the supervisor is gone
         self._version = 0  # that is served
         self._is_version_due = False
@@ -139,14 +143,15 @@ class Worker:
         fleet.on_flip = self._on_flip
         fleet.on_suspect = self._on_suspect
         self._drain = setup.settings.drain
-        self._plane = DataPlane(fleet, _clients(setup.settings), _access_log(setup.settings))
+        tracer = Tracer(self._spans, setup.trace_sample) if setup.trace_sample is not None else None
+        self._plane = DataPlane(fleet, _clients(setup.settings), _access_log(setup), tracer)
         self._taker = TallyTaker(fleet, self._plane.statistics)
         self._beat()
 
     def _adjust(self, settings: Settings) -> None:
         self._drain = settings.drain
         if self._plane is not None:
-            self._plane.apply(_clients(settings), _access_log(settings))
+            self._plane.apply(_clients(settings))
 
     def _on_version(self, version: int) -> None:
         """Say so once for all calls that came together."""
@@ -186,6 +191,14 @@ class Worker:
             return
         tally = self._taker.take(time.monotonic())
         self._send(messages.Report(answer, tally, self._plane.connections))
+        self._send_spans()
+
+    def _send_spans(self) -> None:
+        """Those of requests that have ended; what does not fit in the queue meanwhile is dropped there."""
+        spans = self._spans
+        while (len(spans) or spans.dropped) and self._link is not None and not self._link.is_full:
+            dropped, spans.dropped = spans.dropped, 0
+            self._send(messages.Spans([messages.written_span(each) for each in spans.take(SPANS)], dropped))
 
     def _send(self, message: messages.Message) -> None:
         if self._link is not None and not self._link.is_full:
@@ -203,8 +216,10 @@ def _clients(settings: Settings) -> ClientSettings:
     return ClientSettings(**settings.clients, trusted=trusted)
 
 
-def _access_log(settings: Settings) -> AccessLog | None:
-    return AccessLog(AccessLogFormat(settings.access_log)) if settings.access_log else None
+def _access_log(setup: Setup) -> AccessLog | None:
+    if not setup.access_log:
+        return None
+    return AccessLog(AccessLogFormat(setup.access_log), share=setup.access_log_sample)
 
 
 def main() -> None:

@@ -56,4 +56,7 @@ class ProxySpec:
     policy: PolicyName = PolicyName.LEAST_CONNECTIONS
     drain: float = 30.0
     access_log: str | None = None  # "json" or "combined"
+    access_log_sample: float = 1.0  # share of the requests that neither failed nor were sent twice
+    otlp_endpoint: str | None = None  # None: no tracing
+    trace_sample: float = 1.0  # share of the requests without a trace that begin one
     log_format: str = "auto"  # "text", "json", or "auto": text on a terminal, JSON otherwise

@@ -6,22 +6,13 @@ from typing import Final
 from proxy.spec.proxy import ProxySpec
 from proxy.spec.settings import SETTINGS
 
-# Sockets, processes, the engine's connection, what cookies are made with; and connections are counted per client or
-# not from their start on.
+# Sockets, processes, the engine's connection, what cookies are made with, where logs and traces go; and connections are
+# counted per client or not from their start on.
 _AT_START: Final = frozenset(
     (
-        *(
-            "listen",
-            "admin",
-            "admin_token",
-            "workers",
-            "pin_workers",
-            "takeover",
-            "docker",
-            "sticky_secret",
-            "log_format",
-        ),
-        "max_connections_per_client",
+        *("listen", "admin", "admin_token", "workers", "pin_workers", "takeover", "docker", "sticky_secret"),
+        *("access_log", "access_log_sample", "otlp_endpoint", "trace_sample", "log_format"),
+        *("max_connections_per_client",),
     )
 )
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from proxy.spec import service_keys
 from proxy.spec.names import parse_host_name
@@ -16,6 +17,7 @@ from proxy.spec.values import (
     choice,
     duration,
     integer,
+    number,
     optional,
     parse_boolean,
     parse_port,
@@ -132,6 +134,19 @@ def parse_engine(text: str) -> str:
         hint = "write unix:///var/run/docker.sock or tcp://HOST:PORT, or none for no discovery"
         raise InvalidValueError(f"{shown(text)} is not a URL of an engine", hint)
     return text.strip()
+
+
+def parse_receiver(text: str) -> str:
+    """The URL of a receiver of traces."""
+    url = parse_printable(text)
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or "@" in url or "?" in url or "#" in url:
+        raise InvalidValueError(f"{shown(text)} is not a URL of a receiver", "write http://HOST:4318, or none")
+    return url
 
 
 def parse_constraint(text: str) -> tuple[str, str | None]:
@@ -277,6 +292,19 @@ SETTINGS: Final[Mapping[str, Setting]] = _table(
             choice("format", [("off", None), ("false", None), ("json", "json"), ("combined", "combined")]),
             "off",
             "one line a request to stdout: off, json or combined",
+        ),
+        _setting(
+            "access-log-sample",
+            number(0, 1),
+            "1",
+            "share of the requests that have a line; those that failed or were sent again always have",
+        ),
+        _setting("otlp-endpoint", optional(parse_receiver), "none", "send traces there by OTLP over HTTP"),
+        _setting(
+            "trace-sample",
+            number(0, 1),
+            "1",
+            "share of the requests that begin a trace, of those that come without one",
         ),
         _setting(
             "log-format",

@@ -12,6 +12,7 @@ from proxy.fleet.backend import Backend
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes
 from proxy.fleet.service import Service
+from proxy.fleet.spans import SpanQueue
 from proxy.fleet.statistics import Histogram, PlaneStatistics
 from proxy.health.verdict import Verdict
 from proxy.problem import Problem
@@ -51,6 +52,7 @@ class Scene:
     announced: list[Changes] = field(default_factory=list)
     probes: dict[BackendKey, ProbeView] = field(default_factory=dict)
     events: EventLog = field(default_factory=EventLog)
+    spans: SpanQueue = field(default_factory=SpanQueue)
 
     @property
     def views(self) -> Views:
@@ -66,6 +68,7 @@ class Scene:
             configuration=lambda: self.resolved,
             probe=self.probes.get,
             events=self.events,
+            spans=self.spans,
             clock=lambda: self.now,
         )
 

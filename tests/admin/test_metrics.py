@@ -213,6 +213,18 @@ def test_what_reached_no_service(scene: Scene, scrape: Scrapes) -> None:
     assert scrape("seawall_bad_requests_total", reason="bad-host") == 1
 
 
+def test_lines_that_the_access_log_lost(scene: Scene, scrape: Scrapes) -> None:
+    assert scrape("seawall_access_log_dropped_total") == 0
+    scene.plane.access_log_dropped = 3
+    assert scrape("seawall_access_log_dropped_total") == 3
+
+
+def test_spans_by_what_became_of_them(scene: Scene, scrape: Scrapes) -> None:
+    scene.spans.exported, scene.spans.dropped = 5, 2
+    assert scrape("seawall_spans_total", result="exported") == 5
+    assert scrape("seawall_spans_total", result="dropped") == 2
+
+
 def test_connections(scene: Scene, scrape: Scrapes) -> None:
     busy(scene)
     assert scrape("seawall_connections", side="downstream", state="idle") == 5

@@ -26,9 +26,9 @@ OPTIONS = (
     *("--backend", "--expose-by-default", "--trusted-proxies", "--request-head-timeout", "--body-timeout"),
     *("--keep-alive-timeout", "--policy", "--default", "--drain", "--access-log", "--log-format"),
     *("--min-rate", "--max-head", "--max-target", "--max-fields", "--max-connections", "--max-connections-per-client"),
-    *("--forwarded", "--request-id", "--sticky-secret"),
+    *("--forwarded", "--request-id", "--sticky-secret", "--access-log-sample", "--otlp-endpoint", "--trace-sample"),
 )
-COMMANDS = ("run", "check", "demo", "healthcheck", "drain", "undrain", "version")
+COMMANDS = ("run", "check", "demo", "healthcheck", "status", "drain", "undrain", "version")
 
 
 def test_every_setting_has_an_option_with_its_own_text() -> None:

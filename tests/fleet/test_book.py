@@ -9,7 +9,7 @@ from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.book import Book
 from proxy.fleet.fleet import KEEP_DEPARTED, Fleet
 from proxy.fleet.statistics import Histogram, PlaneStatistics, ServiceStatistics
-from proxy.fleet.tally import BY_FAILURE, COUNTS, DURATIONS, Tally, TallyTaker
+from proxy.fleet.tally import BY_FAILURE, COUNTS, DURATIONS, PLANE_COUNTS, Tally, TallyTaker
 from proxy.health.circuit import Cause, State
 from proxy.spec.desired import Desired
 from proxy.spec.service import BackendKey, BackendSpec, ServiceSpec
@@ -111,6 +111,16 @@ def test_everything_that_a_service_counts_is_carried(scene: Scene) -> None:
     assert [getattr(entered, name) for name in BY_FAILURE] == [{Failure.RESET: 3}] * len(BY_FAILURE)
     durations: list[Histogram] = [getattr(entered, name) for name in DURATIONS]
     assert [(each.count, each.total) for each in durations] == [(1, 0.5)] * len(DURATIONS)
+
+
+def test_everything_that_a_data_plane_counts_is_carried(scene: Scene) -> None:
+    fresh = PlaneStatistics()
+    counted = {name for name in dir(fresh) if not name.startswith("_") and not callable(getattr(fresh, name))}
+    assert counted == {"bad_requests", *PLANE_COUNTS}
+    for number, name in enumerate(PLANE_COUNTS, start=1):
+        setattr(scene.serving[0].plane, name, number)
+    scene.report(0, 0)
+    assert [getattr(scene.plane, name) for name in PLANE_COUNTS] == list(range(1, len(PLANE_COUNTS) + 1))
 
 
 def test_those_who_wait_are_counted_over_all_workers(scene: Scene) -> None:

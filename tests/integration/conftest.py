@@ -11,6 +11,7 @@ import uvloop
 
 from proxy.dataplane.access_log import AccessLog
 from proxy.dataplane.plane import ClientSettings, DataPlane
+from proxy.dataplane.tracing import Tracer
 from proxy.fleet.fleet import Fleet
 from proxy.spec.container import Claim
 from proxy.spec.desired import Desired
@@ -62,10 +63,12 @@ async def start_proxy() -> AsyncIterator[StartProxy]:
         *claims: Claim,
         spec: ServiceSpec | None = None,
         access_log: AccessLog | None = None,
+        tracer: Tracer | None = None,
         listen: ListenAddress = LOOPBACK,
         **settings: object,
     ) -> Proxy:
-        plane = DataPlane(Fleet(random.Random(7)), ClientSettings(**settings), access_log)  # type: ignore[arg-type]
+        limits = ClientSettings(**settings)  # type: ignore[arg-type]
+        plane = DataPlane(Fleet(random.Random(7)), limits, access_log, tracer)
         await plane.start([listen])
         proxy = Proxy(plane)
         proxy.reconcile(*claims, spec=spec)

@@ -1,11 +1,11 @@
-"""A second try beside a slow first, when it may not begin at once."""
+"""A second try beside a slow first: when it may not begin at once, and when it is the one that answers."""
 
 import asyncio
 
 from proxy.spec.service import RetrySpec, ServiceSpec
 from tests.integration.conftest import StartProxy, until
 from tests.support.raw_client import RawClient
-from tests.support.scripted_backend import BackendConnection, ScriptedBackend
+from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
 
 SPEC = ServiceSpec(name="web", retry=RetrySpec(try_timeout=0.1))
 
@@ -32,3 +32,33 @@ async def test_slow_try_for_which_the_budget_has_nothing_left_gets_its_second_wh
             async with asyncio.timeout(5):
                 assert (await answer).body == b"ok"
     assert len(hung.heads) == 1
+
+
+async def test_slow_try_is_called_off_when_the_second_begins_to_answer(start_proxy: StartProxy) -> None:
+    """Until its end would be too late: an answer of the first would go out in the middle of that of the second."""
+    called_off = asyncio.Event()
+
+    async def hang_until_called_off(connection: BackendConnection) -> None:
+        await hang(connection)
+        called_off.set()
+
+    async def answer_in_two_pieces(connection: BackendConnection) -> None:
+        while b"/held" not in (await connection.read_request())[0]:
+            await connection.write(OK)
+        await connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+        await called_off.wait()
+        await connection.write(b"cd")
+
+    async with (
+        ScriptedBackend(hang_until_called_off, name="slow") as slow,
+        ScriptedBackend(answer_in_two_pieces, name="second") as second,
+    ):
+        proxy = await start_proxy(slow.claim(), spec=SPEC)
+        async with RawClient(proxy.port) as held, RawClient(proxy.port) as others:
+            answer = asyncio.create_task(held.get("/held"))
+            await until(lambda: bool(slow.heads))
+            proxy.reconcile(slow.claim(), second.claim(), spec=SPEC)
+            for _ in range(40):  # one request in twenty may have a second try
+                assert (await others.get()).status == 200
+            async with asyncio.timeout(5):
+                assert (await answer).body == b"abcd"

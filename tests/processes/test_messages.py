@@ -5,8 +5,10 @@ import random
 import msgspec
 import pytest
 
+from proxy.failure import Failure
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Transition
+from proxy.fleet.spans import AttemptSpan, RequestSpan
 from proxy.fleet.tally import BackendTally, Durations, Facts, ServiceTally, Tally
 from proxy.health.circuit import Cause, State
 from proxy.health.verdict import Verdict
@@ -71,8 +73,11 @@ DOWN: dict[str, messages.Call | messages.Order] = {
     "to end": messages.Stop(),
     "the first message": messages.Setup(
         (messages.Listening(3, "", 80, True),),
-        messages.Settings({"head_timeout": 1.5, "max_connections": None}, ("10.0.0.0/8",), None, 30.0),
+        messages.Settings({"head_timeout": 1.5, "max_connections": None}, ("10.0.0.0/8",), 30.0),
         b"\x00\xff",
+        "json",
+        0.5,
+        None,
         1,
         messages.Shared(4, 1, 2),
     ),
@@ -100,7 +105,31 @@ TALLY = Tally(
         ),
     ),
     bad_requests={"bad-host": 1},
-    unrouted=4,
+    counts={"unrouted": 4},
+)
+SPAN = RequestSpan(
+    trace=b"a" * 32,
+    span=b"b" * 16,
+    parent=b"",
+    began=1,
+    ended=2,
+    client=b"10.0.0.9",
+    method=b"GET",
+    host=b"a",
+    path=b"/\xff",
+    minor=1,
+    request_id=b"",
+    service="web",
+    status=502,
+    failure=Failure.RESET,
+    request_bytes=0,
+    response_bytes=1,
+    queued=0.5,
+    attempts=(
+        AttemptSpan(b"c" * 16, "web-1", "10.0.0.1", 80, 1, 2, Failure.REFUSED),
+        AttemptSpan(b"d" * 16, "web-2", "10.0.0.2", 80, 1, 2, 503),
+        AttemptSpan(b"e" * 16, "web-3", "10.0.0.3", 80, 1, 2, None),
+    ),
 )
 UP: dict[str, messages.Word] = {
     "the version that is served": messages.Served(7),
@@ -110,6 +139,7 @@ UP: dict[str, messages.Word] = {
     ),
     "a suspicion": messages.Suspected(KEY),
     "a report": messages.Report(8, TALLY, (1, 2, 3, 4)),
+    "what is to be traced": messages.Spans([messages.written_span(SPAN)], 3),
     "the end": messages.WoundDown(True),
 }
 
@@ -122,6 +152,14 @@ def test_what_a_supervisor_says_arrives(message: messages.Message) -> None:
 @pytest.mark.parametrize("message", UP.values(), ids=UP)
 def test_what_a_worker_says_arrives(message: messages.Message) -> None:
     assert decode_up(encode(message)) == message
+
+
+def test_span_arrives_with_every_outcome() -> None:
+    arrived = decode_up(encode(messages.Spans([messages.written_span(SPAN)], 0)))
+    assert isinstance(arrived, messages.Spans)
+    assert [messages.read_span(each) for each in arrived.requests] == [SPAN]
+    well = SPAN._replace(failure=None, attempts=())
+    assert messages.read_span(messages.written_span(well)) == well
 
 
 def test_desired_arrives_with_every_rule_and_setting() -> None:

@@ -14,6 +14,7 @@ from proxy.errors import BindError, SeawallError
 from proxy.fleet.backend import Unavailable
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Transition
+from proxy.fleet.spans import SpanQueue
 from proxy.health.verdict import Verdict
 from proxy.processes import link, seat
 from proxy.processes.supervisor import Supervisor
@@ -45,7 +46,7 @@ class Supervised:
         self.suspects: list[BackendKey] = []
         self.fleet.on_flip = self.flips.append
         self.fleet.on_suspect = self.suspects.append
-        self.supervisor = Supervisor(ProxySpec(), count, {}, self.fleet, bytes(16), self.recorded.log)
+        self.supervisor = Supervisor(ProxySpec(), count, {}, self.fleet, bytes(16), SpanQueue(), self.recorded.log)
 
     async def start(self) -> None:
         await self.supervisor.bind([LOOPBACK])

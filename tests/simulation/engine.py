@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from proxy.control.discovery.event import EngineEvent
@@ -46,7 +46,7 @@ class SimulatedEngine(FakeEngine):
             return
         subscription.on_event(event)
         container = next((one for one in self.containers.values() if one.id == event.container), None)
-        if container is None or container.started > event.time:
+        if container is None or container.started >= event.time - 1e-6:  # it is about an earlier run
             return
         if event.action in ("die", "pause") and container.status != "running":
             self._told_down[container.id] = container.started, event.action
@@ -118,8 +118,7 @@ class Fates:
         backend = chance.choice(running)
         fate = chance.random()
         if fate < 0.5:
-            backend.turn(chance.choice(TROUBLES))
-            self._later(chance.uniform(0.1, 6.0), self._recover, backend)
+            self._trouble(backend, TROUBLES)
         elif fate < 0.62:
             self._pause(backend)
         elif fate < 0.75:
@@ -133,6 +132,12 @@ class Fates:
             self._engine.kill(backend.name, chance.choice((HUP, TERM)))
         else:
             self._lose_engine()
+
+    def strike_first(self) -> None:
+        """Something happens to the first container, of the kind that nobody who can be sent elsewhere is to notice."""
+        backend = next(iter(self.backends.values()))
+        if self._container(backend).status == "running" and not backend.is_stopping:
+            self._chance.choice((self._pause, self._stop, self._die, self._replace, self._close_to_all))(backend)
 
     def strike_all(self) -> None:
         """Every backend answers with nothing but errors."""
@@ -165,6 +170,13 @@ class Fates:
         return self._engine.containers[backend.name]
 
     # one process
+
+    def _trouble(self, backend: SimulatedBackend, modes: Sequence[Mode]) -> None:
+        backend.turn(self._chance.choice(modes))
+        self._later(self._chance.uniform(0.1, 6.0), self._recover, backend)
+
+    def _close_to_all(self, backend: SimulatedBackend) -> None:
+        self._trouble(backend, (Mode.REFUSING, Mode.SILENT))
 
     def _recover(self, backend: SimulatedBackend) -> None:
         if backend.mode is not Mode.DOWN:

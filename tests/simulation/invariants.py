@@ -101,6 +101,16 @@ def tries_are_bounded(world: "World") -> Iterator[str]:
             yield f"{request!r}"
 
 
+def where_one_backend_is_well_nobody_notices(world: "World") -> Iterator[str]:
+    """While one container is stopped, killed, paused or closed to all, and events tell, what may be sent elsewhere is
+    answered, and not with an error of ours (design.md, "Deploys and failures are invisible")."""
+    if not world.is_mild:
+        return
+    for request in world.journal.requests.values():
+        if request.method in (b"GET", b"HEAD", b"DELETE") and any(each.request is None for each in request.answers):
+            yield f"{request!r}"
+
+
 def nobody_waits_longer_than_limits(world: "World") -> Iterator[str]:
     """A request takes no longer than its time to be held, to connect, to be answered (once again) and to stream."""
     spec = world.service_spec
@@ -171,7 +181,7 @@ def nobody_waits_in_vain(world: "World") -> Iterator[str]:
 
 
 def there_is_always_a_way_back(world: "World") -> Iterator[str]:
-    """After 90 s in which all backends were well everyone is available and every circuit closed (principle 5)."""
+    """After 95 s in which all backends were well everyone is available and every circuit closed (principle 5)."""
     names = {backend.name for backend in world.backends()}
     for name in sorted(world.fates.backends.keys() - names):
         yield f"{name} runs and is not known"
@@ -185,7 +195,10 @@ def _hedges(world: "World") -> int:
 
 
 def all_is_given_back(world: "World") -> Iterator[str]:
-    """When the last client has gone nobody is counted any more."""
+    """When the last client has gone nobody is counted, and nobody waits in line, any more."""
+    for service in world.fleet.services.values():
+        if len(service.line) or service.is_waited_for:
+            yield f"{service.line!r}"
     for backend in (*world.backends(), *(backend for backend, _ in world.fleet.departed)):
         if backend.in_flight:
             yield f"{backend!r}"
@@ -220,6 +233,7 @@ AT_END: Final[tuple[Law, ...]] = (
     non_idempotent_requests_are_sent_once,
     nothing_is_sent_after_an_answer_has_begun,
     tries_are_bounded,
+    where_one_backend_is_well_nobody_notices,
     nobody_waits_longer_than_limits,
     retries_are_within_budget,
     there_is_always_a_way_back,

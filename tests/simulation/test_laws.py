@@ -30,7 +30,7 @@ from proxy.spec.desired import Desired
 from tests.simulation.world import BrokenLawError, simulate, tell
 
 pytestmark = pytest.mark.source  # compiled modules take no bugs
-STORIES = 60
+STORIES = 200
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -82,6 +82,10 @@ def tries_are_not_counted(patch: pytest.MonkeyPatch) -> None:
         return decide(happened, kind, replace(progress, tries=0, resends=0))
 
     patch.setattr(retries, "decide", decide_always)
+
+
+def nothing_is_tried_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(retries, "decide", lambda happened, kind, progress: Again.NO)
 
 
 def answers_that_break_off_are_tried_again(patch: pytest.MonkeyPatch) -> None:
@@ -137,6 +141,11 @@ def circuits_stay_open(patch: pytest.MonkeyPatch) -> None:
 
 def clients_that_go_are_counted_on(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Admissions, "leave", lambda self, client: None)
+
+
+def nobody_leaves_a_line(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Attempts, "_leave_line", lambda self, now: None)
+    patch.setattr(WaitingLine, "outwait", lambda self, who: None)
 
 
 def nothing_is_closed(patch: pytest.MonkeyPatch) -> None:
@@ -198,6 +207,7 @@ PLANTED: list[tuple[str, Plant]] = [
     ("non idempotent requests are sent once", every_method_is_taken_for_idempotent),
     ("tries are bounded", tries_are_not_counted),
     ("nothing is sent after an answer has begun", answers_that_break_off_are_tried_again),
+    ("where one backend is well nobody notices", nothing_is_tried_again),
     ("nobody waits longer than limits", patience_has_no_end),
     ("retries are within budget", retries_cost_nothing),
     ("hedges are few", hedges_cost_nothing),
@@ -206,6 +216,7 @@ PLANTED: list[tuple[str, Plant]] = [
     ("nobody waits in vain", nobody_is_rescued),
     ("there is always a way back", circuits_stay_open),
     ("all is given back", clients_that_go_are_counted_on),
+    ("all is given back", nobody_leaves_a_line),
     ("nothing is left", nothing_is_closed),
     ("nobody is sent to who is down hard", those_down_hard_are_a_last_resort),
     ("verdicts follow the facts", events_are_not_believed),

@@ -15,10 +15,10 @@ def test_same_settings_change_nothing() -> None:
 
 
 def test_what_can_change_while_it_runs_is_taken_over() -> None:
-    wanted = replace(BEFORE, drain=5.0, access_log="json", max_head=1024)
+    wanted = replace(BEFORE, drain=5.0, forwarded=True, max_head=1024)
     step = reload(BEFORE, wanted)
     assert step.spec == wanted
-    assert set(step.changed) == {"drain", "access-log", "max-head"}
+    assert set(step.changed) == {"drain", "forwarded", "max-head"}
     assert step.kept == ()
 
 
