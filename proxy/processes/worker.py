@@ -219,7 +219,9 @@ def _clients(settings: Settings) -> ClientSettings:
 def _access_log(setup: Setup) -> AccessLog | None:
     if not setup.access_log:
         return None
-    return AccessLog(AccessLogFormat(setup.access_log), share=setup.access_log_sample)
+    return AccessLog(
+        AccessLogFormat(setup.access_log), share=setup.access_log_sample, has_company=setup.shared is not None
+    )
 
 
 def main() -> None:

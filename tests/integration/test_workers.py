@@ -1,6 +1,7 @@
 """`seawall run` with workers: who serves, what is shown of them, and what the end of a process costs."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -104,6 +105,24 @@ async def test_operator_drains_a_backend_in_every_worker() -> None:
                     async with RawClient(seawall.port) as client:
                         answers.add((await client.get()).status)
                 assert answers == statuses
+
+
+async def test_pinned_workers_keep_to_one_core_each() -> None:
+    async with ScriptedBackend() as backend, run_workers(backend, 2, "--pin-workers") as seawall:
+        cores = [os.sched_getaffinity(pid) for pid in seawall.workers]
+        assert [len(each) for each in cores] == [1, 1]
+        if len(os.sched_getaffinity(0)) > 1:
+            assert cores[0] != cores[1]
+
+
+async def test_access_log_has_a_whole_line_for_each_request_of_every_worker() -> None:
+    async with ScriptedBackend() as backend, run_workers(backend, 2, "--access-log", "json") as seawall:
+        async with Clients(seawall.port) as clients:
+            await clients.answered(100)
+        output = seawall.process.stdout
+        assert output is not None
+        lines = [json.loads(await asyncio.wait_for(output.readline(), 5)) for _ in clients.requests]
+        assert {line["status"] for line in lines} == {200}
 
 
 async def test_memory_of_worker_and_supervisor_stays_within_bounds() -> None:
