@@ -133,7 +133,7 @@ class DataPlane:
     async def drain(self, deadline: float) -> bool:
         """Close the listeners and let what is under way finish, for `deadline` seconds; whether all did.
 
-        Connections without a request close at once, the others after their answer, which says so.
+        Connections without a request close at once, new ones in a moment, the others after their answer, which says so.
         """
         self.draining = True
         for listener in self._listeners:

@@ -107,11 +107,13 @@ class Offer:
         try:
             while not await self._hand_over(listening):
                 pass
+        except asyncio.CancelledError:
+            if self._path.exists() and self._path.stat().st_ino == own:
+                self._path.unlink()
+            raise
         finally:
             listening.close()
-            if self._path.exists() and self._path.stat().st_ino == own:
-                self._path.unlink()  # else it is the next one's already
-        self._on_taken()
+        self._on_taken()  # the path is left to the next one, which may be about to put its own socket there
 
     def _bind(self) -> socket.socket:
         """At its path from one moment to the next, whoever was there; only for the same user."""

@@ -144,7 +144,7 @@ async def test_sockets_and_what_belongs_to_them_arrive(tmp_path: Path) -> None:
         await inheritance.conclude()
         await asyncio.wait_for(offering, 5)
         assert taken.is_set()
-        assert not os.path.exists(path)
+        assert await inherit(path) is None
         discard(inheritance)
 
 
