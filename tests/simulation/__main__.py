@@ -29,7 +29,7 @@ def main() -> int:
             simulate(seed)
         except BrokenLawError as error:
             broken += 1
-            sys.stdout.write(f"{error}\n")
+            print(error, flush=True)
     sys.stdout.write(f"{broken} of {len(seeds)} stories broke a law\n")
     return 1 if broken else 0
 
