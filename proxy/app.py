@@ -76,7 +76,6 @@ class App:
         self._resolved = resolved
         self._reread = reread
         self._inheritance = inheritance
-        self._workers = workers
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
         chance = random.Random()
@@ -131,7 +130,8 @@ class App:
     async def __aenter__(self) -> Self:
         try:
             await self.plane.bind(self.spec.listen)
-            await self.admin.start(*self.spec.admin, self._inheritance.admin if self._inheritance else None)
+            inherited = self._inheritance.admin(self.spec.admin) if self._inheritance is not None else None
+            await self.admin.start(*self.spec.admin, inherited)
             self.reconciler.reconcile()  # static backends serve from the first request on
             self._tasks = [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
             await (self._wait_first_round() if self._inheritance is None else self._catch_up(self._inheritance))
@@ -263,7 +263,7 @@ class App:
         self._static.replace(spec.backends)
         if self._docker is not None:
             self._docker.adjust(self._surroundings())
-        settings = _client_settings(spec, max(self._workers, 1))
+        settings = _client_settings(spec, len(self._supervisor.seats) if self._supervisor else 1)
         if self._supervisor is not None:
             self._supervisor.apply(spec, settings)
         elif isinstance(self.plane, DataPlane):
@@ -335,6 +335,7 @@ def _give(
     backends = list(fleet.backends())
     handover = Handover(
         tuple(address for address, _ in supervisor.sockets),
+        admin.configured,
         tuple({backend.key for backend in backends if backend.unavailable is None}),
         tuple({backend.name for backend in backends if backend.drained}),
         secret,

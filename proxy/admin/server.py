@@ -24,6 +24,7 @@ class AdminServer:
 
     def __init__(self, views: Views, token: str | None) -> None:
         self.address: Address = ("", 0)  # as bound
+        self.configured: Address = ("", 0)
         self.listening: socket.socket | None = None
         application = web.Application(middlewares=[errors_as_json], client_max_size=_LONGEST_BODY)
         application.on_response_prepare.append(add_fields)
@@ -40,7 +41,7 @@ class AdminServer:
         `inherited` listens already, in the place of one that would be bound.
         """
         listening = self.listening = inherited if inherited is not None else _bind(host, port)
-        self.address = listening.getsockname()[:2]
+        self.configured, self.address = (host, port), listening.getsockname()[:2]
         try:
             await self._runner.setup()
             await web.SockSite(self._runner, listening).start()

@@ -151,10 +151,7 @@ class Seat:
             self._link = await Link.over(ours, self)
             self._greet()
             code = await self._watch(process)
-            async with asyncio.timeout(LAST_FRAMES):
-                await self._link_lost.wait()
-            return code
-        except TimeoutError:
+            await self._read_last_words()
             return code
         finally:
             await self._vacate(process)
@@ -198,6 +195,14 @@ class Seat:
                     process.kill()
         finally:
             ended.cancel()
+
+    async def _read_last_words(self) -> None:
+        """The process has ended: its link has an end too."""
+        try:
+            async with asyncio.timeout(LAST_FRAMES):
+                await self._link_lost.wait()
+        except TimeoutError:
+            self._log.warning("link of a worker that has ended is still open", worker=self.number)
 
     async def _vacate(self, process: asyncio.subprocess.Process) -> None:
         if self._link is not None:

@@ -95,6 +95,9 @@ class Supervisor:
         except BaseException:
             self._close_sockets()
             raise
+        for address, each in self._inherited:
+            if address not in listen:
+                each.close()  # nobody is to listen there any more
         shared = () if self._table is None else (self._table.descriptor,)
         self.seats = [Seat(number, place, shared, self, self._log) for number, place in enumerate(places)]
         self._tasks = [asyncio.create_task(seat.run()) for seat in self.seats]

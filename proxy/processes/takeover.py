@@ -17,7 +17,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from proxy.errors import BindError, SeawallError
-from proxy.spec.proxy import ListenAddress
+from proxy.spec.proxy import Address, ListenAddress
 from proxy.spec.service import BackendKey
 
 MOST_SOCKETS: Final = 250  # the kernel takes 253 at once (unix(7))
@@ -30,13 +30,14 @@ _SERVING: Final = b"\x01"
 
 
 class Handover(msgspec.Struct, array_like=True, frozen=True):
-    """What comes with the sockets: the address of each, as configured; one more is the admin server's.
+    """What comes with the sockets: the address of each, as configured; the last is the admin server's.
 
     `available` are the addresses of backends that take requests, `drained` the names of those that the operator took
     out, `secret` that of the sticky cookies.
     """
 
     listening: tuple[ListenAddress, ...]
+    admin: Address
     available: tuple[BackendKey, ...]
     drained: tuple[str, ...]
     secret: bytes
@@ -51,8 +52,15 @@ class Inheritance:
     def __init__(self, handover: Handover, sockets: Sequence[socket.socket], connection: socket.socket) -> None:
         self.handover = handover
         self.listening = list(zip(handover.listening, sockets, strict=False))
-        self.admin = sockets[-1]
+        self._admin = sockets[-1]
         self._connection = connection
+
+    def admin(self, address: Address) -> socket.socket | None:
+        """The admin server's socket, if it is for this address; else it is closed."""
+        if address == self.handover.admin:
+            return self._admin
+        self._admin.close()
+        return None
 
     async def conclude(self) -> None:
         """Let the old one go."""

@@ -19,7 +19,11 @@ from tests.support.scripted_backend import OK, BackendConnection, ScriptedBacken
 from tests.support.seawall_process import SeawallProcess
 
 HANDOVER = Handover(
-    (ListenAddress("", 80, True),), (BackendKey(container="c", host="10.0.0.1", port=80),), ("web-1",), b"secret"
+    (ListenAddress("", 80, True),),
+    ("", 9900),
+    (BackendKey(container="c", host="10.0.0.1", port=80),),
+    ("web-1",),
+    b"secret",
 )
 
 
@@ -51,6 +55,20 @@ async def test_nobody_is_refused_while_one_takes_over_from_another(tmp_path: Pat
             assert clients.failed == []
             await clients.stop()
         assert not path.exists()
+
+
+async def test_address_that_the_next_one_does_not_have_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "seawall.sock"
+    async with (
+        ScriptedBackend() as backend,
+        taking_over(path, backend, "--listen", "127.0.0.2:0") as old,
+        taking_over(path, backend) as new,
+    ):
+        assert await asyncio.wait_for(old.process.wait(), 20) == 0
+        assert new.port == old.port
+        (given_up,) = [one for one in (await old.logged("listening"))["listen"] if one.startswith("127.0.0.2")]
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.2", int(given_up.rpartition(":")[2]))
 
 
 async def test_request_under_way_is_finished_by_the_old_one(tmp_path: Path) -> None:
@@ -108,7 +126,7 @@ def discard(inheritance: Inheritance) -> None:
     inheritance.close()
     for _, each in inheritance.listening:
         each.close()
-    inheritance.admin.close()
+    inheritance.admin(("", 0))
 
 
 async def test_nobody_there_is_no_takeover(tmp_path: Path) -> None:
@@ -138,7 +156,10 @@ async def test_sockets_and_what_belongs_to_them_arrive(tmp_path: Path) -> None:
         ((address, inherited),) = inheritance.listening
         assert address == ListenAddress("", 80, True)
         assert inherited.getsockname() == listening.getsockname()
-        assert inheritance.admin.getsockname() == admin.getsockname()
+        inherited_admin = inheritance.admin(("", 9900))
+        assert inherited_admin is not None
+        assert inherited_admin.getsockname() == admin.getsockname()
+        assert inheritance.admin(("", 9901)) is None
         assert not taken.is_set()
         assert os.stat(path).st_mode & 0o777 == 0o600
         await inheritance.conclude()
