@@ -35,6 +35,8 @@ from proxy.spec.service import BackendKey
 REPORT_EVERY: Final = 0.25  # seconds; also the worker's heartbeat
 SPANS: Final = 1024  # requests in one message, about half a megabyte
 SOONEST: Final = 0.01  # seconds between a report and one for what has flipped since
+A_FEW: Final = 1000  # services and backends that a heartbeat looks at
+_SHARE: Final = 20  # times what a whole report took pass before the next one for a flip
 
 
 class Worker:
@@ -53,6 +55,7 @@ class Worker:
         self._orders: asyncio.Queue[Serve | WindDown] = asyncio.Queue()
         self._stopped = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._cost = 0.0  # seconds that the last whole report took
         self._soon: asyncio.TimerHandle | None = None
 
     async def run(self, end: socket.socket) -> None:
@@ -176,20 +179,24 @@ class Worker:
 
     def _beat(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(REPORT_EVERY, self._beat)
-        self._report(0)
+        self._report(0, A_FEW)
 
     def _report_soon(self) -> None:
         if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(SOONEST, self._report, 0)
+            pause = max(SOONEST, _SHARE * self._cost)
+            self._soon = asyncio.get_running_loop().call_later(pause, self._report, 0)
 
-    def _report(self, answer: int) -> None:
+    def _report(self, answer: int, most: int | None = None) -> None:
         """Say what is new. While nobody takes it nothing is lost: the next report is as much larger."""
-        if self._soon is not None:
+        if most is None and self._soon is not None:
             self._soon.cancel()
             self._soon = None
         if self._plane is None or self._taker is None or self._link is None or self._link.is_full:
             return
-        tally = self._taker.take(time.monotonic())
+        began = time.monotonic()
+        tally = self._taker.take(began, most)
+        if most is None:
+            self._cost = time.monotonic() - began
         self._send(messages.Report(answer, tally, self._plane.connections))
         self._send_spans()
 
@@ -226,7 +233,8 @@ def _access_log(setup: Setup) -> AccessLog | None:
 
 def main() -> None:
     """`python -m proxy.processes.worker DESCRIPTOR`, as the supervisor starts it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the supervisor says what follows from it
+    for number in (signal.SIGINT, signal.SIGHUP):  # to a whole group; the supervisor says what follows from them
+        signal.signal(number, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     uvloop.run(Worker().run(socket.socket(fileno=int(sys.argv[1]))))

@@ -149,6 +149,25 @@ def test_only_those_with_news_are_reported(scene: Scene) -> None:
     assert [each.key.container for each in tally.backends] == ["b"]
 
 
+def test_a_few_at_a_time_everybody_has_a_turn(scene: Scene) -> None:
+    for name in NAMES:
+        scene.serving[0].answer(name)
+    taker = scene.serving[0].taker
+    tallies = [taker.take(1.0, 1) for _ in range(3)]  # the service and its two backends
+    assert [(len(tally.services), len(tally.backends)) for tally in tallies] == [(1, 0), (0, 1), (0, 1)]
+    assert taker.take(1.0) == Tally()
+    scene.serving[0].answer("b")
+    assert [len(taker.take(1.0, 1).backends) for _ in range(3)] == [0, 0, 1]
+
+
+def test_whole_tally_leaves_nobody_out_whose_turn_has_not_come(scene: Scene) -> None:
+    taker = scene.serving[0].taker
+    taker.take(1.0, 1)
+    for name in NAMES:
+        scene.serving[0].answer(name)
+    assert len(taker.take(1.0).backends) == 2
+
+
 def test_worker_that_ends_leaves_its_counts_and_takes_its_facts(scene: Scene) -> None:
     scene.serving[0].answer("a")
     scene.serving[0].backend("a").in_flight = 2

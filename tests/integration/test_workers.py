@@ -277,6 +277,8 @@ async def test_interrupt_of_a_terminal_lets_requests_finish() -> None:
     async with ScriptedBackend(slow) as backend, run_workers(backend, 2) as seawall, RawClient(seawall.port) as client:
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await asked.wait()
+        for pid in seawall.workers:
+            os.kill(pid, signal.SIGHUP)
         for pid in (seawall.process.pid, *seawall.workers):
             os.kill(pid, signal.SIGINT)
         await seawall.logged("draining")
