@@ -63,6 +63,7 @@ def views_of(fleet: Fleet) -> Views:
     discovery = DiscoveryFigures(connected=True, reconciles=1, reconnects=0, event_lag=Histogram())
     return Views(
         fleet=fleet,
+        calls=fleet,
         plane=PlaneStatistics(),
         readiness=Readiness(),
         connections=dict,
@@ -70,7 +71,6 @@ def views_of(fleet: Fleet) -> Views:
         problems=tuple,
         discovery=lambda: discovery,
         configuration=lambda: Resolved(spec=ProxySpec(), origins={}),
-        announce=lambda _: None,
         probe=lambda _: probed,
         events=EventLog(),
     )

@@ -10,14 +10,23 @@ import random
 import resource
 import secrets
 import signal
+import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Self
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, Self, TypeAlias
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from proxy.admin.events import EventLog
 from proxy.admin.server import AdminServer
-from proxy.admin.views import Condition, Connections, DiscoveryFigures, ProbeView, Readiness, Views
+from proxy.admin.views import (
+    Condition,
+    Readiness,
+)
+from proxy.app_views import Shown
 from proxy.control.discovery.docker import DockerSource
 from proxy.control.discovery.docker_api import DockerEngine
 from proxy.control.discovery.own_container import possible_own_ids
@@ -32,75 +41,79 @@ from proxy.dataplane.tracing import Tracer
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes, Transition
 from proxy.fleet.spans import SpanQueue
-from proxy.fleet.statistics import Histogram
-from proxy.problem import Problem
+from proxy.problem import Severity
+from proxy.processes.supervisor import Supervisor
+from proxy.processes.takeover import Handover, Inheritance, Offer
 from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
-from proxy.spec.service import BackendKey
+from proxy.spec.proxy import ListenAddress, ProxySpec
+from proxy.spec.reload import reload
 from proxy.telemetry.exporter import Exporter
 from proxy.wire.codec import IMPLEMENTATION
 
+Reread: TypeAlias = Callable[[], Awaitable[Resolved]]
+
 RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
+CATCH_UP: Final = 10.0  # seconds for a proxy that takes over to know as much as the old one
 FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first probes of static backends
 
 
 class App:
-    """A whole Seawall. `run` is until a signal; `async with` is for those who end it otherwise."""
+    """A whole Seawall. `run` is until a signal; `async with` is for those who end it otherwise.
 
-    def __init__(self, resolved: Resolved) -> None:
+    `workers` is how many processes serve; with 0 the data plane is in this one, and `fleet` is what it serves. `reread`
+    reads the configuration again, when SIGHUP asks for it. `inheritance` is what another proxy has handed over.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        workers: int = 0,
+        reread: Reread | None = None,
+        inheritance: Inheritance | None = None,
+    ) -> None:
         _raise_descriptor_limit()
+        self._resolved = resolved
+        self._reread = reread
+        self._inheritance = inheritance
         spec = self.spec = resolved.spec
         self.log = structlog.get_logger("seawall")
         chance = random.Random()
-        self.fleet = Fleet(chance, probes=True, secret=spec.sticky_secret or secrets.token_bytes(32))
+        self._secret = spec.sticky_secret or (inheritance.handover.secret if inheritance else secrets.token_bytes(32))
+        self.fleet = Fleet(chance, probes=True, secret=self._secret)
         self.fleet.on_flip = self._on_flip
         self.events = EventLog()
-        self._announced = AnnouncedFleet(self.fleet, self._announce)  # what the slow loops speak to
         self._spans = SpanQueue()
         self._exporter = Exporter(self._spans, spec.otlp_endpoint, self.log) if spec.otlp_endpoint else None
-        self.plane = DataPlane(
-            self.fleet,
-            ClientSettings(
-                head_timeout=spec.request_head_timeout,
-                body_timeout=spec.body_timeout,
-                keep_alive=spec.keep_alive_timeout,
-                min_rate=spec.min_rate,
-                trusted=spec.trusted_proxies,
-                max_head=spec.max_head,
-                max_target=spec.max_target,
-                max_fields=spec.max_fields,
-                max_connections=spec.max_connections,
-                max_connections_per_client=spec.max_connections_per_client,
-                forwarded=spec.forwarded,
-                request_id=spec.request_id,
-            ),
-            AccessLog(AccessLogFormat(spec.access_log), share=spec.access_log_sample) if spec.access_log else None,
-            Tracer(self._spans, spec.trace_sample) if spec.otlp_endpoint else None,
-        )
+        listening = inheritance.listening if inheritance is not None else ()
+        self.plane = _plane(spec, workers, self.fleet, self._secret, self._spans, self.log, listening)
+        self._supervisor = self.plane if isinstance(self.plane, Supervisor) else None
+        calls = self._supervisor.calls if self._supervisor else self.fleet
+        self._announced = AnnouncedFleet(calls, self._announce)  # what the slow loops speak to
         self.readiness = Readiness()
         self._engine = DockerEngine(spec.docker) if spec.docker else None
         self._docker = self._docker_source(self._engine) if self._engine else None
-        sources: list[Source] = [StaticSource(spec.backends)]
-        if self._docker is not None:
-            sources.append(self._docker)
+        self._static = StaticSource(spec.backends)
+        sources: list[Source] = [self._static, *([self._docker] if self._docker is not None else ())]
         self.reconciler = Reconciler(sources, self._announced, self.log)
         self.prober = Prober(self._announced, chance)
         self.reconciler.on_desired = self.prober.follow
         self.fleet.on_suspect = self.prober.confirm
-        self.admin = AdminServer(self._views(resolved), token=spec.admin_token)
+        self.admin = AdminServer(self._shown().views(), token=spec.admin_token)
         self._loops: list[Callable[[], Awaitable[None]]] = [
             self.reconciler.run,
             self.prober.run,
             self._watch_discovery,
+            self._reload_when_asked,
+            *(each.run for each in (self._docker, self._exporter) if each is not None),
         ]
-        if self._docker is not None:
-            self._loops.append(self._docker.run)
-        if self._exporter is not None:
-            self._loops.append(self._exporter.run)
         self._tasks: list[asyncio.Task[None]] = []
         self._signals = 0
+        self._is_taken = False  # another proxy serves in the place of this one
+        self._news = asyncio.Event()
         self._asked_to_stop = asyncio.Event()
         self._asked_again = asyncio.Event()
+        self._asked_to_reload = asyncio.Event()
 
     # from start to end
 
@@ -109,6 +122,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._asked_to_reload.set)
         async with self:
             await self._asked_to_stop.wait()
             await self.drain()
@@ -116,10 +130,11 @@ class App:
     async def __aenter__(self) -> Self:
         try:
             await self.plane.bind(self.spec.listen)
-            await self.admin.start(*self.spec.admin)
+            inherited = self._inheritance.admin(self.spec.admin) if self._inheritance is not None else None
+            await self.admin.start(*self.spec.admin, inherited)
             self.reconciler.reconcile()  # static backends serve from the first request on
             self._tasks = [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
-            await self._wait_first_round()
+            await (self._wait_first_round() if self._inheritance is None else self._catch_up(self._inheritance))
             await self.plane.serve()
         except BaseException:
             await self._stop()
@@ -132,6 +147,12 @@ class App:
             docker=self.spec.docker or "off",
             codec=IMPLEMENTATION,
         )
+        if self._inheritance is not None:
+            await self._inheritance.conclude()
+        if self.spec.takeover is not None and self._supervisor is not None:
+            give = partial(_give, self.fleet, self._supervisor, self.admin, self._secret)
+            offer = Offer(self.spec.takeover, give, self._on_taken, self.log)
+            self._tasks.append(asyncio.create_task(self._keep_running(offer.run)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -141,7 +162,9 @@ class App:
     async def drain(self) -> None:
         """Let what is under way finish, for as long as the configuration allows or until asked again."""
         self.readiness.lose(Condition.NOT_DRAINING)
-        self.log.info("draining", seconds=self.spec.drain, connections=len(self.plane.downstreams))
+        if self._is_taken:
+            await self.admin.stop()  # its address is the next one's
+        self.log.info("draining", seconds=self.spec.drain, connections=sum(self.plane.connections[:2]))
         draining = asyncio.create_task(self.plane.drain(self.spec.drain))
         again = asyncio.create_task(self._asked_again.wait())
         await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
@@ -149,7 +172,7 @@ class App:
             self.log.info("drained")
         else:
             reason = "asked a second time" if again.done() else "time is over"
-            self.log.warning("not drained", reason=reason, connections=len(self.plane.downstreams))
+            self.log.warning("not drained", reason=reason, connections=sum(self.plane.connections[:2]))
         for task in (draining, again):
             task.cancel()
         await asyncio.gather(draining, again, return_exceptions=True)
@@ -164,8 +187,29 @@ class App:
         except TimeoutError:
             self.log.warning("some static backends have not answered a probe yet", seconds=FIRST_ROUND)
 
+    async def _catch_up(self, inheritance: Inheritance) -> None:
+        """Wait until nobody whom the old proxy sends requests to is waited for here; it serves meanwhile."""
+        available = set(inheritance.handover.available)
+        try:
+            async with asyncio.timeout(CATCH_UP):
+                await self.reconciler.completed.wait()
+                for name in inheritance.handover.drained:
+                    self._announced.drain(name, time.monotonic())
+                while any(each.unavailable and each.key in available for each in self.fleet.backends()):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            self.log.warning("some backends that the old proxy has are not available here", seconds=CATCH_UP)
+
+    def _on_taken(self) -> None:
+        self.log.info("taken over")
+        self._is_taken = True
+        self._asked_to_stop.set()
+
     async def _stop(self) -> None:
         """End everything, also what has not started."""
+        if self._inheritance is not None:
+            self._inheritance.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -197,77 +241,126 @@ class App:
         self.readiness.hold(Condition.DISCOVERED)
         self.log.info("first discovery done", backends=len(list(self.fleet.backends())))
 
+    async def _reload_when_asked(self) -> None:
+        while self._reread is not None:
+            await self._asked_to_reload.wait()
+            self._asked_to_reload.clear()
+            resolved = await self._reread()
+            for problem in resolved.problems:
+                self.log.warning(
+                    "problem", kind=problem.kind, where=problem.where, what=problem.what, hint=problem.hint
+                )
+            if any(problem.severity is Severity.ERROR for problem in resolved.problems):
+                self.log.error("configuration kept", problems=len(resolved.problems))
+            else:
+                self._take_over(resolved)
+
+    def _take_over(self, resolved: Resolved) -> None:
+        """These settings hold from now on, but for those that need a new start."""
+        step = reload(self.spec, resolved.spec)
+        spec = self.spec = step.spec
+        self._resolved = replace(resolved, spec=spec)
+        self._static.replace(spec.backends)
+        if self._docker is not None:
+            self._docker.adjust(self._surroundings())
+        settings = _client_settings(spec, len(self._supervisor.seats) if self._supervisor else 1)
+        if self._supervisor is not None:
+            self._supervisor.apply(spec, settings)
+        elif isinstance(self.plane, DataPlane):
+            self.plane.apply(ClientSettings(**settings))
+        self.log.info("configuration read", changed=step.changed, needs_a_new_start=step.kept)
+
     def _on_flip(self, transition: Transition) -> None:
         self._announce(Changes(transitions=(transition,)))
 
     def _announce(self, changes: Changes) -> None:
+        self._news.set()
         log_changes(self.log, changes)
         self.events.add(changes.transitions)
 
     # wiring
 
     def _docker_source(self, engine: DockerEngine) -> DockerSource:
-        surroundings = Surroundings(
+        return DockerSource(
+            engine, self._announced, self._surroundings(), self.log, possible_own_ids=possible_own_ids()
+        )
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
             expose_by_default=self.spec.expose_by_default,
             constraints=self.spec.constraints,
             defaults=self.spec.defaults,
         )
-        return DockerSource(engine, self._announced, surroundings, self.log, possible_own_ids=possible_own_ids())
 
-    def _views(self, resolved: Resolved) -> Views:
-        return Views(
+    def _shown(self) -> Shown:
+        return Shown(
             fleet=self.fleet,
-            plane=self.plane.statistics,
+            calls=self._announced,
+            plane=self.plane,
             readiness=self.readiness,
-            connections=self._connections,
-            containers=lambda: self.reconciler.reports,
-            problems=self._problems,
-            discovery=self._discovery,
-            configuration=lambda: resolved,
-            announce=self._announce,
-            probe=self._probe,
+            reconciler=self.reconciler,
+            prober=self.prober,
+            docker=self._docker,
             events=self.events,
+            configuration=lambda: self._resolved,
             spans=self._spans,
-        )
-
-    def _probe(self, key: BackendKey) -> ProbeView | None:
-        subject = self.prober.subject(key)
-        if subject is None:
-            return None
-        record, statistics = subject.record, subject.statistics
-        return ProbeView(
-            verdict=record.verdict,
-            last_error=record.last_error,
-            passed=statistics.passed,
-            failed=statistics.failed,
-        )
-
-    def _connections(self) -> Connections:
-        downstreams = self.plane.downstreams
-        active = sum(downstream.is_active for downstream in downstreams)
-        pool = self.plane.pool
-        return {
-            ("downstream", "active"): active,
-            ("downstream", "idle"): len(downstreams) - active,
-            ("upstream", "active"): pool.open - pool.idle,
-            ("upstream", "idle"): pool.idle,
-        }
-
-    def _problems(self) -> Sequence[Problem]:
-        of_containers = {problem for report in self.reconciler.reports for problem in report.problems}
-        return [problem for problem in self.reconciler.problems if problem not in of_containers]
-
-    def _discovery(self) -> DiscoveryFigures:
-        docker = self._docker
-        return DiscoveryFigures(
-            connected=docker.published.is_connected if docker is not None else None,
-            reconciles=self.reconciler.reconciles,
-            reconnects=docker.statistics.reconnects if docker is not None else 0,
-            event_lag=docker.statistics.event_lag if docker is not None else Histogram(),
         )
 
     def __repr__(self) -> str:
         return f"<App {self.plane.addresses} {self.fleet!r}>"
+
+
+def _plane(
+    spec: ProxySpec,
+    workers: int,
+    fleet: Fleet,
+    secret: bytes,
+    spans: SpanQueue,
+    log: FilteringBoundLogger,
+    inherited: Sequence[tuple[ListenAddress, socket.socket]],
+) -> DataPlane | Supervisor:
+    """What serves: a data plane in this process, or so many workers."""
+    settings = _client_settings(spec, max(workers, 1))
+    if workers:
+        return Supervisor(spec, workers, settings, fleet, secret, spans, log, inherited)
+    access_log = AccessLog(AccessLogFormat(spec.access_log), share=spec.access_log_sample) if spec.access_log else None
+    tracer = Tracer(spans, spec.trace_sample) if spec.otlp_endpoint else None
+    return DataPlane(fleet, ClientSettings(**settings), access_log, tracer)
+
+
+def _give(
+    fleet: Fleet, supervisor: Supervisor, admin: AdminServer, secret: bytes
+) -> tuple[Handover, list[socket.socket]]:
+    """What a proxy that takes over needs."""
+    backends = list(fleet.backends())
+    handover = Handover(
+        tuple(address for address, _ in supervisor.sockets),
+        admin.configured,
+        tuple({backend.key for backend in backends if backend.unavailable is None}),
+        tuple({backend.name for backend in backends if backend.drained}),
+        secret,
+    )
+    assert admin.listening is not None  # it was started before anybody could ask
+    return handover, [*(each for _, each in supervisor.sockets), admin.listening]
+
+
+def _client_settings(spec: ProxySpec, workers: int) -> dict[str, Any]:
+    """The keywords of ClientSettings for each of so many workers: together they have the connections of one."""
+    most = spec.max_connections
+    return {
+        "head_timeout": spec.request_head_timeout,
+        "body_timeout": spec.body_timeout,
+        "keep_alive": spec.keep_alive_timeout,
+        "min_rate": spec.min_rate,
+        "trusted": spec.trusted_proxies,
+        "max_head": spec.max_head,
+        "max_target": spec.max_target,
+        "max_fields": spec.max_fields,
+        "max_connections": most and -(-most // workers),
+        "max_connections_per_client": spec.max_connections_per_client,
+        "forwarded": spec.forwarded,
+        "request_id": spec.request_id,
+    }
 
 
 def _text(address: tuple[Any, ...]) -> str:

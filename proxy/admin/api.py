@@ -63,6 +63,7 @@ class Api:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         async with self._one_scrape:
+            await self._views.refresh()
             figures = self._taker.take()
             body, content_type = await asyncio.to_thread(render, figures, request.headers.get("Accept", ""))
         response = web.Response(body=body, headers={"Content-Type": content_type})
@@ -70,6 +71,7 @@ class Api:
         return response
 
     async def _document(self, request: web.Request) -> web.Response:
+        await self._views.refresh()
         response = web.json_response(self._documents[request.path]())
         response.enable_compression()
         return response
@@ -92,35 +94,36 @@ class Api:
         return {"routes": [documents.route_document(entry) for entry in self._views.fleet.routes.entries]}
 
     def _configuration(self) -> Document:
-        return documents.configuration_document(self._views.configuration(), self._views.fleet)
+        return documents.configuration_document(self._views.configuration(), self._views.fleet, self._views.workers())
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         return await follow(self._views.events, request)
 
     async def _drain(self, request: web.Request) -> web.Response:
-        return self._change(request, self._views.fleet.drain)
+        return await self._change(request, self._views.calls.drain)
 
     async def _undrain(self, request: web.Request) -> web.Response:
-        return self._change(request, self._views.fleet.undrain)
+        return await self._change(request, self._views.calls.undrain)
 
     async def _backend(self, request: web.Request) -> web.Response:
-        return self._about(request, None)
+        return await self._about(request, None)
 
-    def _change(self, request: web.Request, change: Callable[[str, float], Changes]) -> web.Response:
+    async def _change(self, request: web.Request, change: Callable[[str, float], Changes]) -> web.Response:
         if not may_change(request.remote or "", request.headers, self._token):
             return self._refusal()
-        return self._about(request, change)
+        return await self._about(request, change)
 
-    def _about(self, request: web.Request, change: Callable[[str, float], Changes] | None) -> web.Response:
+    async def _about(self, request: web.Request, change: Callable[[str, float], Changes] | None) -> web.Response:
         """How the backends of the name in the path stand, after the change if there is one."""
         name = request.match_info["name"]
         backends = self._named(name)
         if not backends:
             known = {backend.name for backend in self._views.fleet.backends()}
             return error(404, f"there is no backend {name}", did_you_mean(name[:100], known))
-        now = self._views.clock()
         if change is not None:
-            self._views.announce(change(name, now))
+            change(name, self._views.clock())
+        await self._views.refresh()
+        now = self._views.clock()
         return web.json_response(documents.drain_document(name, backends, now, self._views.probe))
 
     def _named(self, name: str) -> list[Backend]:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from proxy import __version__
 from proxy.admin.settings import settings_document
-from proxy.admin.views import Condition, ProbeView, Readiness
+from proxy.admin.views import Condition, ProbeView, Readiness, WorkerView
 from proxy.admin.words import CIRCUIT_STATES, REASONS, status_class, url
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend
@@ -163,13 +163,19 @@ def route_document(entry: RouteEntry) -> Document:
     }
 
 
-def configuration_document(resolved: Resolved, fleet: Fleet) -> Document:
-    """What runs here, how often the fleet has changed, and every setting with its origin."""
+def configuration_document(resolved: Resolved, fleet: Fleet, workers: Sequence[WorkerView]) -> Document:
+    """What runs here, how often the fleet has changed, and every setting with its origin.
+
+    `workers` says which version of the fleet each process serves; empty where there are none.
+    """
     return {
         "version": __version__,
         "wire": IMPLEMENTATION,
         "python": platform.python_version(),
         "fleet_version": fleet.version,
+        "workers": [
+            {"pid": worker.pid, "fleet_version": worker.version, "restarts": worker.restarts} for worker in workers
+        ],
         "settings": settings_document(resolved),
     }
 

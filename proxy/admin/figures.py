@@ -83,6 +83,7 @@ class Figures:
     reconciles: int
     reconnects: int
     event_lag: Durations
+    worker_restarts: int
 
 
 class FigureTaker:
@@ -117,6 +118,7 @@ class FigureTaker:
             reconciles=discovery.reconciles,
             reconnects=discovery.reconnects,
             event_lag=_durations(discovery.event_lag),
+            worker_restarts=sum(worker.restarts for worker in views.workers()),
         )
 
     def _take_services(self, now: float) -> tuple[ServiceFigures, ...]:
@@ -134,7 +136,7 @@ class FigureTaker:
                 statistics.retries_denied,
                 _durations(statistics.queue_waits),
                 statistics.queue_dropped,
-                len(services[name].line) if name in services else 0,
+                services[name].waiting if name in services else 0,
             )
             for name, statistics in self._services.settle(present, {}, now).items()
         )

@@ -323,6 +323,13 @@ FAMILIES: Final = (
         lambda figures: (((), figures.reconnects),),
     ),
     Family(
+        "worker_restarts",
+        "counter",
+        (),
+        "Worker processes that ended or hung and were replaced.",
+        lambda figures: (((), figures.worker_restarts),),
+    ),
+    Family(
         "build_info", "gauge", ("version", "wire", "python"), "Always 1; what runs here is in the labels.", _build_info
     ),
 )

@@ -31,6 +31,7 @@ class Overview:
     async def _overview(self, _: web.Request) -> web.Response:
         """Collected on the loop in one go, a millisecond for 500 backends; written out and compressed beside it."""
         async with self._one_writer:
+            await self._views.refresh()
             text = await asyncio.to_thread(json.dumps, overview_document(self._views))
         response = web.Response(text=text, content_type="application/json")
         response.enable_compression()

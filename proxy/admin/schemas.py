@@ -238,7 +238,14 @@ SCHEMAS: Final[dict[str, Schema]] = {
         wire=_text("The codec in use.", "compiled", "reference"),
         python=_text("Of the interpreter."),
         fleet_version=_count("How often the fleet has changed."),
+        workers=_list("Worker"),
         settings=_SETTINGS,
+    ),
+    "Worker": _object(
+        "A process that answers clients.",
+        pid=_or_null(_count("Of the process; null while it is being replaced.")),
+        fleet_version=_count("The one that it serves."),
+        restarts=_count("How often it was replaced."),
     ),
     "NamedBackends": _object(
         "How the backends of one name stand, in whichever services.",

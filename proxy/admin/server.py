@@ -24,6 +24,8 @@ class AdminServer:
 
     def __init__(self, views: Views, token: str | None) -> None:
         self.address: Address = ("", 0)  # as bound
+        self.configured: Address = ("", 0)
+        self.listening: socket.socket | None = None
         application = web.Application(middlewares=[errors_as_json], client_max_size=_LONGEST_BODY)
         application.on_response_prepare.append(add_fields)
         self._events = views.events
@@ -33,10 +35,13 @@ class AdminServer:
         Overview(views).add_to(application.router)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_LAST_ANSWERS)
 
-    async def start(self, host: str, port: int) -> None:
-        """Bind and begin to answer. Raises BindError. An empty host stands for every address of both families."""
-        listening = _bind(host, port)
-        self.address = listening.getsockname()[:2]
+    async def start(self, host: str, port: int, inherited: socket.socket | None = None) -> None:
+        """Bind and begin to answer. Raises BindError. An empty host stands for every address of both families.
+
+        `inherited` listens already, in the place of one that would be bound.
+        """
+        listening = self.listening = inherited if inherited is not None else _bind(host, port)
+        self.configured, self.address = (host, port), listening.getsockname()[:2]
         try:
             await self._runner.setup()
             await web.SockSite(self._runner, listening).start()

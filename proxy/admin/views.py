@@ -1,14 +1,14 @@
 """What the admin server looks at. The composition root fills it; nothing here knows where a figure comes from."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from proxy.admin.events import EventLog
 from proxy.fleet.fleet import Fleet
-from proxy.fleet.interface import Changes
+from proxy.fleet.interface import FleetInterface
 from proxy.fleet.spans import SpanQueue
 from proxy.fleet.statistics import Histogram, PlaneStatistics
 from proxy.health.verdict import Verdict
@@ -80,15 +80,34 @@ class ProbeView(NamedTuple):
     failed: Histogram
 
 
+class WorkerView(NamedTuple):
+    """One worker process. `pid` None: it has ended, and another will be started. `version` is the fleet's it serves."""
+
+    pid: int | None
+    version: int
+    restarts: int
+
+
+async def all_is_fresh() -> None:
+    """The `refresh` of a proxy that is one process."""
+
+
+def no_workers() -> Sequence[WorkerView]:
+    """The `workers` of a proxy that is one process."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """Everything the admin server reads, and whom it tells of what it changed.
+    """Everything the admin server reads, and what it may change.
 
-    `problems` are those that stand in no container's report. `announce` is called with what a drain or undrain changed.
-    `probe` is None for an address that nobody probes.
+    `problems` are those that stand in no container's report. `calls` takes a drain or undrain to wherever the fleet is.
+    `probe` is None for an address that nobody probes. `refresh` has the figures of `fleet` and `plane` brought up to
+    date, where others count.
     """
 
     fleet: Fleet
+    calls: FleetInterface
     plane: PlaneStatistics
     readiness: Readiness
     connections: Callable[[], Connections]
@@ -96,8 +115,9 @@ class Views:
     problems: Callable[[], Sequence[Problem]]
     discovery: Callable[[], DiscoveryFigures]
     configuration: Callable[[], Resolved]
-    announce: Callable[[Changes], None]
     probe: Callable[[BackendKey], ProbeView | None]
     events: EventLog
+    refresh: Callable[[], Awaitable[None]] = all_is_fresh
+    workers: Callable[[], Sequence[WorkerView]] = no_workers
     spans: SpanQueue = field(default_factory=SpanQueue)
     clock: Callable[[], float] = time.monotonic  # the one whose seconds the fleet is given

@@ -24,6 +24,8 @@ HELP: Final[Mapping[str, tuple[str | None, str]]] = {
     "admin": ("ADDR", "Metrics, health and API are here; in a container the default is :9900."),
     "admin-token": ("TOKEN", "Changes by API from other machines need it."),
     "workers": ("N", "Worker processes; auto: one per core."),
+    "pin-workers": (None, "Keep each worker on a core of its own."),
+    "takeover": ("PATH", "Take over from the proxy that listens at this socket, and hand over to the next."),
     "docker": ("URL", "The engine's socket: unix://PATH or tcp://HOST:PORT."),
     "expose-by-default": (None, "Route to every container, unless its label seawall.enable is false."),
     "constraint": ("LABEL", "Leave out containers without this KEY or KEY=VALUE; repeatable."),

@@ -1,5 +1,6 @@
 """`seawall run`: from the options to the App."""
 
+import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -11,14 +12,20 @@ from proxy.commands.configuration import Configuration, read
 from proxy.commands.own_labels import resolve_with_labels
 from proxy.commands.problems import has_errors
 from proxy.errors import ConfigurationError
+from proxy.processes.cores import usable_cores
+from proxy.processes.takeover import inherit
+from proxy.spec.config import Resolved
 
 
 def run(options: Mapping[str, object]) -> None:
     """Serve until a signal. Raises ConfigurationError with every problem, and BindError."""
-    uvloop.run(_serve(read(options)))
+    uvloop.run(_serve(options, read(options)))
 
 
-async def _serve(configuration: Configuration) -> None:
+async def _serve(options: Mapping[str, object], configuration: Configuration) -> None:
+    async def reread() -> Resolved:
+        return await resolve_with_labels(await asyncio.to_thread(read, options))
+
     resolved = await resolve_with_labels(configuration)
     if has_errors(resolved.problems):
         raise ConfigurationError(resolved.problems)
@@ -26,4 +33,6 @@ async def _serve(configuration: Configuration) -> None:
     log = structlog.get_logger("seawall")
     for problem in resolved.problems:
         log.warning("problem", kind=problem.kind, where=problem.where, what=problem.what, hint=problem.hint)
-    await App(resolved).run()
+    spec = resolved.spec
+    inheritance = await inherit(spec.takeover) if spec.takeover is not None else None
+    await App(resolved, workers=spec.workers or usable_cores(), reread=reread, inheritance=inheritance).run()

@@ -50,11 +50,13 @@ _AGENT: Final = b"\r\nuser-agent:"
 class AccessLog:
     """Lines to a file descriptor that may be slow: what it does not take is kept, and dropped when it is too much.
 
-    Of the requests that went well the first time only a `share` by chance gets a line; all others do.
+    Of the requests that went well the first time only a `share` by chance gets a line; all others do. `has_company`:
+    other processes write to the same output, so a write must be one that a pipe takes whole, of whole lines.
     """
 
     __slots__ = (
         "_chance",
+        "_has_company",
         "_held",
         "_is_json",
         "_lines",
@@ -68,8 +70,14 @@ class AccessLog:
     )
 
     def __init__(
-        self, form: AccessLogFormat, output: int = 1, share: float = 1.0, chance: random.Random | None = None
+        self,
+        form: AccessLogFormat,
+        output: int = 1,
+        share: float = 1.0,
+        chance: random.Random | None = None,
+        has_company: bool = False,
     ) -> None:
+        self._has_company = has_company
         self._is_json = form is AccessLogFormat.JSON
         self._output = output
         self._share = share
@@ -168,7 +176,7 @@ class AccessLog:
             self._unwritten = memoryview(b"".join(self._lines))
             self._lines.clear()
         try:
-            written = os.write(self._output, self._unwritten)
+            written = os.write(self._output, self._next_piece())
         except BlockingIOError:
             return False
         except OSError:  # the reader is gone: nobody will ever read this
@@ -177,6 +185,14 @@ class AccessLog:
         self._unwritten = self._unwritten[written:]
         self._held -= written
         return True
+
+    def _next_piece(self) -> memoryview:
+        """What to write at once: everything, or what nobody else's lines can get into (PIPE_BUF, pipe(7))."""
+        waiting = self._unwritten
+        if not self._has_company or len(waiting) <= select.PIPE_BUF:
+            return waiting
+        end = bytes(waiting[: select.PIPE_BUF]).rfind(b"\n") + 1
+        return waiting[: end or select.PIPE_BUF]  # a line that is longer is not safe from others
 
     def _add(self, line: bytes) -> None:
         self._lines.append(line)

@@ -23,10 +23,14 @@ class Admissions:
     __slots__ = ("_by_client", "most", "most_per_client", "total")
 
     def __init__(self, most: int | None, most_per_client: int | None) -> None:
-        self.most = most if most is not None else connections_by_descriptors()
+        self.limit(most)
         self.most_per_client = most_per_client
         self.total = 0
         self._by_client: dict[bytes, int] = {}
+
+    def limit(self, most: int | None) -> None:
+        """So many in total from now on; None: what the descriptors allow."""
+        self.most = most if most is not None else connections_by_descriptors()
 
     def enter(self) -> Admission:
         """One more connection; each is to `leave`, whatever came of it."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
 
 WRITE_LIMIT: Final = 256 * 1024  # bytes held for a client that does not read
+FIRST_REQUEST: Final = 0.5  # seconds for the first request of a client that had connected when draining began
 LINGER: Final = 2.0  # seconds in which a client may still read the answer and send what nobody reads
 LINGER_BYTES: Final = 4 * 1024 * 1024
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
@@ -36,6 +37,7 @@ class Downstream(RequestReader):
 
     __slots__ = (
         "_admitted_as",
+        "_first_deadline",
         "_lingered",
         "_transport",
         "_tunnel",
@@ -50,6 +52,7 @@ class Downstream(RequestReader):
     def __init__(self, plane: "DataPlane", proxy_protocol: bool = False) -> None:
         super().__init__(plane, State.PREFACE if proxy_protocol else State.READY)
         self._admitted_as: bytes | None = None
+        self._first_deadline = self.deadline  # the same as long as nothing was asked
         self._lingered = 0  # bytes thrown away
         self._tunnel: Tunnel | None = None
         self._unread = 0  # bytes that the client had not taken when last looked at
@@ -253,11 +256,17 @@ class Downstream(RequestReader):
         return self._unread
 
     def wind_down(self) -> None:
-        """Close, at once when no request is under way, else after its answer, which says so."""
+        """Close, at once when no request is under way, else after its answer, which says so.
+
+        One that has asked nothing yet may have a request on its way, which nobody would send again: it has a moment.
+        """
         if self._exchange is not None:
             self._exchange.client_stays = False
         elif self.state is State.PREFACE or (self.state is State.READY and self._is_between_requests):
-            self._transport.close()
+            if self.deadline == self._first_deadline:
+                self.deadline = min(self.deadline, time.monotonic() + FIRST_REQUEST)
+            else:
+                self._transport.close()
 
     def abort(self) -> None:
         """End the connection at once."""

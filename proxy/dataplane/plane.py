@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from proxy.wire.peer import Network, Rules
 _HARD: Final = frozenset((Unavailable.GONE, Unavailable.PAUSED, Unavailable.UNREACHABLE))
 LAST_WORDS: Final = 1.0  # seconds in which what was written to tunnels may still reach clients
 BEFORE_THE_KILL: Final = 0.5  # seconds: two sweeps before a container is killed its tunnels are closed
+LOOK_AGAIN: Final = 0.005  # seconds after which those in line look whether other workers have left them room
 SWEEP_INTERVAL: Final = 0.25  # seconds; a timeout is late by at most this
 
 
@@ -66,12 +68,7 @@ class DataPlane:
         self.access_log = access_log
         self.tracer = tracer
         self.statistics = PlaneStatistics()
-        self.rules = Rules(
-            max_fields=settings.max_fields,
-            max_target=settings.max_target,
-            forwarded=settings.forwarded,
-            request_ids=secrets.token_hex(8).encode("ascii") if settings.request_id else b"",
-        )
+        self.rules = _rules(settings)
         self.admissions = Admissions(settings.max_connections, settings.max_connections_per_client)
         self.requests = 0  # heads read, which numbers them
         self.chance = random.Random()
@@ -81,6 +78,7 @@ class DataPlane:
         self.date = b""
         self._listeners: list[Listener] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._lines: set[Service] = set()  # where somebody waits
         self._called: set[Service] = set()  # whose line is to be served in this round of the loop
         self._tunnels_until: dict[Backend, float] = {}  # when those of a draining backend are closed
@@ -104,6 +102,18 @@ class DataPlane:
             await self.close()
             raise
 
+    async def adopt(self, bound: Sequence[tuple[socket.socket, bool]]) -> None:
+        """As `bind`, on sockets that listen already, each with whether clients begin by the PROXY protocol."""
+        self._sweep()
+        for each, proxy_protocol in bound:
+            self._listeners.append(await Listener.over(self, each, proxy_protocol))
+
+    def apply(self, settings: ClientSettings) -> None:
+        """Take over changed settings, but for how many connections one client may have; what has begun goes on."""
+        self.settings = settings
+        self.rules = _rules(settings)
+        self.admissions.limit(settings.max_connections)
+
     async def serve(self) -> None:
         """Answer clients, those first who wait."""
         for listener in self._listeners:
@@ -114,10 +124,16 @@ class DataPlane:
         """Where it listens, ports as bound."""
         return [address for listener in self._listeners for address in listener.addresses]
 
+    @property
+    def connections(self) -> tuple[int, int, int, int]:
+        """To clients, active and idle, then to backends, active and idle."""
+        active = sum(downstream.is_active for downstream in self.downstreams)
+        return active, len(self.downstreams) - active, self.pool.open - self.pool.idle, self.pool.idle
+
     async def drain(self, deadline: float) -> bool:
         """Close the listeners and let what is under way finish, for `deadline` seconds; whether all did.
 
-        Connections without a request close at once, the others after their answer, which says so.
+        Connections without a request close at once, new ones in a moment, the others after their answer, which says so.
         """
         self.draining = True
         for listener in self._listeners:
@@ -164,6 +180,9 @@ class DataPlane:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         if self.access_log is not None:
             self.access_log.close()
 
@@ -180,12 +199,21 @@ class DataPlane:
         service.is_waited_for = True
         service.on_room = self.on_room
         self._lines.add(service)
+        if self.fleet.shared is not None and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again)
 
     def on_room(self, service: Service) -> None:
         """Those in line may have somebody to be sent to: see in a moment, once for all that happens now."""
         if service not in self._called:
             self._called.add(service)
             asyncio.get_running_loop().call_soon(self._serve_line, service)
+
+    def _look_again(self) -> None:
+        """No event tells that another worker's request has ended."""
+        self._looking = None
+        for service in tuple(self._lines):
+            self.on_waiting(service)
+            self.on_room(service)
 
     def _serve_line(self, service: Service) -> None:
         self._called.discard(service)
@@ -255,3 +283,12 @@ class DataPlane:
                 exchange = downstream.exchange
                 if exchange is not None and exchange.backend is backend:
                     exchange.close_tunnel()
+
+
+def _rules(settings: ClientSettings) -> Rules:
+    return Rules(
+        max_fields=settings.max_fields,
+        max_target=settings.max_target,
+        forwarded=settings.forwarded,
+        request_ids=secrets.token_hex(8).encode("ascii") if settings.request_id else b"",
+    )

@@ -7,9 +7,9 @@ from proxy.spec.service import LimitSpec
 
 
 class Crowd:
-    """The backends of one service that are at their limit. Without a limit it is empty, and costs nothing."""
+    """The backends of one service that are at their `limit`. Without one, 0, it is empty, and costs nothing."""
 
-    __slots__ = ("_limit", "full")
+    __slots__ = ("full", "limit")
 
     def __init__(self, limit: LimitSpec) -> None:
         self.full: set[Backend] = set()
@@ -17,18 +17,18 @@ class Crowd:
 
     def apply(self, limit: LimitSpec) -> None:
         """Take over a changed limit. HTTP/1.1 carries one request per connection at a time, so both bound the same."""
-        self._limit = min((each for each in (limit.inflight, limit.connections) if each is not None), default=0)
+        self.limit = min((each for each in (limit.inflight, limit.connections) if each is not None), default=0)
 
     @property
     def is_limited(self) -> bool:
         """Whether there is a limit."""
-        return self._limit > 0
+        return self.limit > 0
 
     def gather(self, backends: Iterable[Backend]) -> None:
         """See anew who is full, and have the others say when they are."""
         self.full.clear()
         for backend in backends:
-            backend.limit = self._limit
-            backend.full = self.full if self._limit else None
-            if self._limit and backend.in_flight >= self._limit:
+            backend.limit = self.limit
+            backend.full = self.full if self.limit else None
+            if self.limit and backend.in_flight >= self.limit:
                 self.full.add(backend)

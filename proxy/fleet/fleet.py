@@ -14,6 +14,7 @@ from proxy.fleet.evidence import Evidence, transition
 from proxy.fleet.interface import Changes, Transition
 from proxy.fleet.routes import RouteTable
 from proxy.fleet.service import Service
+from proxy.fleet.shared_load import SharedLoad
 from proxy.health.verdict import Verdict
 from proxy.spec.desired import Desired
 from proxy.spec.route import RouteSpec
@@ -35,8 +36,15 @@ class Fleet:
     each backend that becomes suspect: it is to be probed now, see `confirmed`.
     """
 
-    def __init__(self, chance: random.Random, probes: bool = False, secret: bytes = bytes(16)) -> None:
+    def __init__(
+        self,
+        chance: random.Random,
+        probes: bool = False,
+        secret: bytes = bytes(16),
+        shared: SharedLoad | None = None,
+    ) -> None:
         self._random = chance
+        self.shared = shared  # with other workers, where there are any
         self._secret = secret  # of the sticky cookies
         self._to_refresh: list[Service] = []
         self._probes = probes  # somebody calls `probed`: then no backend serves before a probe has passed
@@ -141,7 +149,7 @@ class Fleet:
     def _reconcile_service(self, spec: ServiceSpec, wanted: list[BackendSpec], run: "_Reconcile") -> None:
         service = self.services.get(spec.name)
         if service is None:
-            service = self.services[spec.name] = Service(spec, self._random, self._probes, self._secret)
+            service = self.services[spec.name] = Service(spec, self._random, self._probes, self._secret, self.shared)
             run.new_services = True
         if service.spec != spec:
             service.apply(spec, run.now)

@@ -11,6 +11,7 @@ from proxy.fleet.crowd import Crowd
 from proxy.fleet.evidence import Evidence
 from proxy.fleet.interface import Transition
 from proxy.fleet.last_resort import LastResort
+from proxy.fleet.shared_load import Counted, SharedLoad, build_shared
 from proxy.fleet.statistics import ServiceStatistics
 from proxy.fleet.stickiness import Stickiness
 from proxy.fleet.tries import Tries
@@ -37,6 +38,7 @@ class Service:
         "_on_trial",
         "_policies",
         "_random",
+        "_shared",
         "_warming",
         "backends",
         "body_limit",
@@ -53,12 +55,19 @@ class Service:
         "stickiness",
         "strips_prefix",
         "tries",
+        "waiting_elsewhere",
     )
 
     def __init__(
-        self, spec: ServiceSpec, chance: random.Random, is_probed: bool = False, secret: bytes = bytes(16)
+        self,
+        spec: ServiceSpec,
+        chance: random.Random,
+        is_probed: bool = False,
+        secret: bytes = bytes(16),
+        shared: SharedLoad | None = None,
     ) -> None:
         self._random = chance
+        self._shared = shared  # None where no other worker serves
         self.secret = secret
         self._policies: tuple[Policy[Backend], ...] = ()
         self._on_trial: tuple[Backend, ...] = ()
@@ -70,6 +79,7 @@ class Service:
         self.statistics = ServiceStatistics()
         self.tries = Tries(spec, self.statistics)
         self.line: WaitingLine[Any] = WaitingLine(spec.limit.queue, self.statistics.queue_waits)
+        self.waiting_elsewhere = 0  # requests in lines of other processes, where these serve in the place of this one
         self.is_waited_for = False  # somebody stands in the line, and wants `on_room` to be called
         self.on_room: Callable[[Service], None] = _ignore
         self.stickiness: Stickiness | None = None
@@ -100,7 +110,8 @@ class Service:
                     weight(backend.weight, backend.warmth) if backend.is_warming else backend.weight * STEPS
                 )
         willing = [self._policy(members) for members in self._tiers(_WILLING)]
-        self._policies = (*willing, *(LastResort(members, self._random) for members in self._tiers(_LAST_RESORTS)))
+        unwilling = [self._watched(LastResort(each, self._random), each) for each in self._tiers(_LAST_RESORTS)]
+        self._policies = (*willing, *unwilling)
         self.evidence.count()
 
     def settle(self) -> None:
@@ -186,6 +197,13 @@ class Service:
             return []
         return self.refreshed(self.evidence.answered(backend, status, now))
 
+    # read by the admin server
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait now."""
+        return len(self.line) + self.waiting_elsewhere
+
     def _take_with_care(self, tried: Collection[Backend], trial_ok: bool) -> Backend | None:
         """Some are on trial, warm up or are full. A trial is a first attempt, so that another is left to send it to."""
         if self.evidence.is_stale:
@@ -231,7 +249,14 @@ class Service:
         return [members for members in by_tier if members]
 
     def _policy(self, members: list[Backend]) -> Policy[Backend]:
-        policy = build(self.spec.policy, members, self._random)
+        if self._shared is not None:
+            return self._watched(build_shared(self.spec.policy, members, self._random, self._shared), members)
+        return self._watched(build(self.spec.policy, members, self._random), members)
+
+    def _watched(self, policy: Policy[Backend], members: list[Backend]) -> Policy[Backend]:
+        """Have it told what it wants to know of these."""
+        if self._shared is not None:
+            policy = Counted(policy, members, self._shared, self._crowd.limit)
         for backend in members:
             backend.policy = policy if policy.watches_load else None
         return policy

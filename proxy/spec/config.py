@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from proxy.problem import Problem, Severity
+from proxy.problem import Problem
 from proxy.spec import kinds
 from proxy.spec.proxy import ProxySpec
 from proxy.spec.service_keys import default_service
@@ -54,7 +54,6 @@ def resolve(
         if setting.key not in ("default", "policy"):
             outcome.settle(setting)
     outcome.settle_defaults()
-    outcome.settle_workers()
     return Resolved(spec=outcome.spec(), origins=outcome.origins, problems=tuple(outcome.problems))
 
 
@@ -100,19 +99,6 @@ class _Outcome:
         self.origins["default"] = self._places_of_defaults()
         self.fields["defaults"] = self.defaults
         self.fields["policy"] = default_service(self.defaults).policy
-
-    def settle_workers(self) -> None:
-        """One, until there are processes."""
-        if self.fields["workers"] != 1:
-            self.problems.append(
-                Problem(
-                    kind=kinds.NOT_SUPPORTED,
-                    where=self.origins["workers"],
-                    what="this version has no worker processes yet; 1 is used",
-                    severity=Severity.WARNING,
-                )
-            )
-            self.fields["workers"] = 1
 
     def spec(self) -> ProxySpec:
         """Complete: static backends have the defaults of all services."""

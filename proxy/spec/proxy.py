@@ -33,6 +33,8 @@ class ProxySpec:
     admin: Address = ("127.0.0.1", 9900)
     admin_token: str | None = field(default=None, repr=False)
     workers: int = 1
+    pin_workers: bool = False
+    takeover: str | None = None  # path of a Unix socket
     docker: str | None = "unix:///var/run/docker.sock"
     expose_by_default: bool = False
     constraints: tuple[tuple[str, str | None], ...] = ()  # (label key, value or None for any)

@@ -233,6 +233,13 @@ SETTINGS: Final[Mapping[str, Setting]] = _table(
         ),
         _setting("admin-token", optional(parse_secret, ""), "", "needed for changes by API from other machines"),
         _setting("workers", parse_workers, "1", "worker processes: a number, or auto for one per core"),
+        _setting("pin-workers", parse_boolean, "false", "keep each worker on a core of its own"),
+        _setting(
+            "takeover",
+            optional(parse_printable),
+            "none",
+            "a Unix socket: take over from the proxy that listens there, and hand over to the next",
+        ),
         _setting(
             "docker", optional(parse_engine), "unix:///var/run/docker.sock", "the engine's socket; none: no discovery"
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from proxy.admin.events import EventLog
 from proxy.admin.views import Connections, DiscoveryFigures, ProbeView, Readiness, Views
+from proxy.control.transitions import AnnouncedFleet
 from proxy.fleet.backend import Backend
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes
@@ -57,6 +58,7 @@ class Scene:
     def views(self) -> Views:
         return Views(
             fleet=self.fleet,
+            calls=AnnouncedFleet(self.fleet, self.announced.append),
             plane=self.plane,
             readiness=self.readiness,
             connections=lambda: self.connections,
@@ -64,7 +66,6 @@ class Scene:
             problems=lambda: self.problems,
             discovery=lambda: self.discovery,
             configuration=lambda: self.resolved,
-            announce=self.announced.append,
             probe=self.probes.get,
             events=self.events,
             spans=self.spans,

@@ -14,7 +14,7 @@ ALERTS: Final = ROOT / "config" / "alerts.yml"
 DASHBOARD: Final = ROOT / "config" / "grafana" / "dashboards" / "seawall.json"
 DOCUMENT: Final = ROOT / "docs" / "metrics.md"
 
-AWAITED: Final = frozenset({"seawall_worker_restarts_total"})
+AWAITED: Final[frozenset[str]] = frozenset()
 """Named by alerts and panels that are ready for them. Whoever exports one takes it out here: a test says so."""
 
 _NAME: Final = re.compile(rf"\b{PREFIX}\w+")

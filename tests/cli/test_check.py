@@ -23,6 +23,7 @@ GIVEN = {
     "admin": ":82",
     "admin-token": "s3cret",
     "workers": "1",
+    "takeover": "none",
     "constraint": "com.example.stage=blue",
     "backend": "web=http://127.0.0.1:1",
     "trusted-proxies": "10.0.0.0/8",
@@ -40,13 +41,14 @@ SHOWN = {"admin-token": "(hidden)", "default": "default timeout.response  5s"}
 
 def test_every_option_is_shown_with_its_value_and_origin(seawall: Seawall) -> None:
     options = [part for key, value in GIVEN.items() for part in (f"--{key}", value)]
-    ended = seawall("check", "--no-docker", "--expose-by-default", *options)
+    ended = seawall("check", "--no-docker", "--expose-by-default", "--pin-workers", *options)
     lines = [" ".join(line.split()) for line in ended.out.splitlines()]
     assert ended.code == 0, ended.out
     for key, value in GIVEN.items():
         expected = f"{key} {SHOWN.get(key, value)}" if key != "default" else "default timeout.response 5s"
         assert f"{expected} command line --{key}" in lines
     assert "expose-by-default true command line --expose-by-default" in lines
+    assert "pin-workers true command line --pin-workers" in lines
     assert "docker none command line --no-docker" in lines
     assert "s3cret" not in ended.out
     assert "everything web 127.0.0.1:1" in lines

@@ -11,7 +11,18 @@ from tests.cli.seawall import Seawall, end, start
 
 # As the specification of labels has it, "Command line" and "Of the proxy itself"
 OPTIONS = (
-    *("--config", "--listen", "--admin", "--admin-token", "--workers", "--docker", "--no-docker", "--constraint"),
+    *(
+        "--config",
+        "--listen",
+        "--admin",
+        "--admin-token",
+        "--workers",
+        "--pin-workers",
+        "--takeover",
+        "--docker",
+        "--no-docker",
+        "--constraint",
+    ),
     *("--backend", "--expose-by-default", "--trusted-proxies", "--request-head-timeout", "--body-timeout"),
     *("--keep-alive-timeout", "--policy", "--default", "--drain", "--access-log", "--log-format"),
     *("--min-rate", "--max-head", "--max-target", "--max-fields", "--max-connections", "--max-connections-per-client"),

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import select
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -71,6 +72,23 @@ def test_reader_that_is_stuck_blocks_nobody_and_is_bounded(pipe: tuple[int, int]
     log.flush()
     assert log.dropped > 0
     assert log._held <= MAX_HELD
+
+
+def test_line_among_those_of_other_processes_is_written_in_one_piece() -> None:
+    reader, writer = os.pipe2(os.O_DIRECT)  # keeps apart what was written at once
+    try:
+        log = AccessLog(AccessLogFormat.JSON, writer, has_company=True)
+        for number in range(100):
+            log.record_refused(b"192.0.2.7", Failure.NO_ROUTE, request(target=b"/" + b"x" * number))
+        log.flush()
+        pieces: list[bytes] = []
+        while sum(piece.count(b"\n") for piece in pieces) < 100:
+            pieces.append(os.read(reader, 1 << 16))
+        assert all(piece.endswith(b"\n") and len(piece) <= select.PIPE_BUF for piece in pieces)
+        assert len(pieces) > 2
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 async def test_reader_that_is_slow_gets_every_line(pipe: tuple[int, int]) -> None:

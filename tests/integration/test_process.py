@@ -77,7 +77,7 @@ async def test_proxy_without_descriptors_lives_and_serves_when_it_has_some_again
         async with RawClient(seawall.port) as client:
             assert (await client.get()).status == 200
         few = seawall.descriptors + 10
-        resource.prlimit(seawall.process.pid, resource.RLIMIT_NOFILE, (few, few))
+        resource.prlimit(seawall.workers[0], resource.RLIMIT_NOFILE, (few, few))
         async with contextlib.AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(RawClient(seawall.port)) for _ in range(50)]
             statuses = [await status_or_nothing(client) for client in clients]

@@ -45,6 +45,8 @@ TEXTS: dict[str, tuple[str, str, Any]] = {
     "admin": ("localhost:0", "admin", ("localhost", 0)),
     "admin-token": ("s3cret", "admin_token", "s3cret"),
     "workers": ("1", "workers", 1),
+    "pin-workers": ("true", "pin_workers", True),
+    "takeover": ("/run/seawall.sock", "takeover", "/run/seawall.sock"),
     "docker": ("tcp://10.0.0.1:2376", "docker", "tcp://10.0.0.1:2376"),
     "expose-by-default": ("true", "expose_by_default", True),
     "constraint": ("tier=front", "constraints", (("tier", "front"),)),
@@ -364,20 +366,10 @@ def test_every_problem_of_every_place_is_told_at_once() -> None:
     assert outcome.spec == ProxySpec()
 
 
-@pytest.mark.parametrize("text", ["auto", "4"])
-def test_more_than_one_worker_is_not_supported_yet(text: str) -> None:
+@pytest.mark.parametrize(("text", "count"), [("auto", 0), ("4", 4)])
+def test_workers_are_a_number_or_as_many_as_there_are_cores(text: str, count: int) -> None:
     outcome = resolved(cli={"workers": text})
-    (problem,) = outcome.problems
-    assert outcome.spec.workers == 1
-    assert (problem.kind, problem.severity) == (kinds.NOT_SUPPORTED, Severity.WARNING)
-    assert (problem.where, problem.what) == (
-        "command line --workers",
-        "this version has no worker processes yet; 1 is used",
-    )
-
-
-def test_one_worker_is_what_there_is() -> None:
-    assert resolved(document={"workers": 1}).problems == ()
+    assert (outcome.spec.workers, outcome.problems) == (count, ())
 
 
 # whatever is given

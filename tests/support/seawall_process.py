@@ -87,6 +87,11 @@ class SeawallProcess:
         async with aiohttp.ClientSession() as session, session.get(self.admin_url + path) as response:
             return await response.json()
 
+    async def change(self, path: str) -> Any:
+        """The JSON answer to a change by the admin address."""
+        async with aiohttp.ClientSession() as session, session.post(self.admin_url + path) as response:
+            return await response.json()
+
     @property
     def url(self) -> str:
         """Where it serves."""
@@ -98,15 +103,21 @@ class SeawallProcess:
         return f"http://127.0.0.1:{self.admin_port}"
 
     @property
+    def workers(self) -> list[int]:
+        """Process ids of the workers."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return sorted(int(child) for child in children if _is_worker(child))
+
+    @property
     def rss(self) -> int:
-        """Resident memory, bytes."""
-        fields = Path(f"/proc/{self.process.pid}/statm").read_text().split()
-        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+        """Resident memory of the workers, bytes."""
+        return sum(memory(pid) for pid in self.workers)
 
     @property
     def descriptors(self) -> int:
-        """Open file descriptors."""
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        """Open file descriptors of the workers."""
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.workers)
 
     async def _read(self) -> None:
         assert self.process.stderr is not None
@@ -118,6 +129,19 @@ class SeawallProcess:
             self.log.append(line)
             self._changed.set()
         self._changed.set()
+
+
+def memory(pid: int) -> int:
+    """Resident memory of a process, bytes."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _is_worker(pid: str) -> bool:
+    try:
+        return b"proxy.processes.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def _without_settings() -> dict[str, str]:

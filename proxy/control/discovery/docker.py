@@ -103,6 +103,10 @@ class DockerSource:
             self._failures += 1
             await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
 
+    def adjust(self, surroundings: Surroundings) -> None:
+        """The operator sets something else for all containers."""
+        self._roster.adjust(surroundings)
+
     # one connection
 
     async def _follow(self) -> None:

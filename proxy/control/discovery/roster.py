@@ -121,6 +121,12 @@ class Roster:
         self._surroundings = replace(self._surroundings, own_id=own_id)
         self._move(networks)
 
+    def adjust(self, surroundings: Surroundings) -> None:
+        """The operator sets something else for all containers; where the proxy stands is as it was."""
+        own = self._surroundings
+        self._surroundings = replace(surroundings, own_id=own.own_id, networks=own.networks)
+        self._interpret_all()
+
     def has(self, known: Known) -> bool:
         """Whether it was not forgotten meanwhile."""
         return self._known.get(known.id) is known
@@ -139,6 +145,9 @@ class Roster:
         if networks == self._surroundings.networks:
             return
         self._surroundings = replace(self._surroundings, networks=networks)
+        self._interpret_all()
+
+    def _interpret_all(self) -> None:
         for known in self._known.values():
             if known.report is not None and known.retry_at is None:
                 self._put(known, known.report.container)

@@ -1,4 +1,4 @@
-"""The source of the `--backend` ones: known from the start, and never different."""
+"""The source of the `--backend` ones: known from the start, and the same until the configuration is read again."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,6 +13,11 @@ class StaticSource:
         self.name = "static"
         self.published = Publication(static=tuple(claims))
         self.on_change: Callable[[], None] = nobody_listens
+
+    def replace(self, claims: Iterable[Claim]) -> None:
+        """From now on it is these."""
+        self.published = Publication(static=tuple(claims))
+        self.on_change()
 
     async def run(self) -> None:
         """There is nothing to watch."""

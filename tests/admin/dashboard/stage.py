@@ -9,6 +9,7 @@ from playwright.async_api import Browser, ConsoleMessage, Error, Page, Request, 
 
 from proxy.admin.server import AdminServer
 from proxy.admin.views import Condition
+from proxy.control.transitions import AnnouncedFleet
 from proxy.spec.service import Lifecycle
 from tests.admin.builders import Scene, backend_spec
 from tests.admin.conftest import TOKEN
@@ -86,7 +87,8 @@ class Stage:
 
 def serve(scene: Scene) -> AdminServer:
     """A server of the scene, which as in the app hears of every change made by the API."""
-    views = replace(scene.views, announce=lambda changes: scene.events.add(changes.transitions))
+    calls = AnnouncedFleet(scene.fleet, lambda changes: scene.events.add(changes.transitions))
+    views = replace(scene.views, calls=calls)
     return AdminServer(views, token=TOKEN)
 
 

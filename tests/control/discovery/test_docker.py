@@ -96,6 +96,20 @@ async def test_containers_that_run_already_are_found() -> None:
 
 
 @in_virtual_time
+async def test_container_that_the_operator_lets_in_later_is_routed_without_asking_the_engine() -> None:
+    engine = FakeEngine()
+    engine.run("a", labels={})
+
+    async with watching(engine) as watch:
+        before, asked = watch.changes, len(engine.calls)
+        watch.source.adjust(Surroundings(expose_by_default=True))
+        assert watch.report("a").decision is not Decision.IGNORED
+        assert (watch.changes, len(engine.calls)) == (before + 1, asked)
+        watch.source.adjust(Surroundings(expose_by_default=True))
+        assert watch.changes == before + 1
+
+
+@in_virtual_time
 async def test_events_are_subscribed_to_before_the_first_list() -> None:
     async with watching(FakeEngine()) as watch:
         assert watch.engine.calls == ["subscribe", "list"]

@@ -1,0 +1,183 @@
+"""One `seawall run` takes over from another while clients come and go."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from proxy.errors import BindError, SeawallError
+from proxy.processes.takeover import Handover, Inheritance, Offer, inherit
+from proxy.spec.proxy import ListenAddress
+from proxy.spec.service import BackendKey
+from tests.support.clients import Clients
+from tests.support.raw_client import RawClient
+from tests.support.recording_log import RecordingLog
+from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
+from tests.support.seawall_process import SeawallProcess
+
+HANDOVER = Handover(
+    (ListenAddress("", 80, True),),
+    ("", 9900),
+    (BackendKey(container="c", host="10.0.0.1", port=80),),
+    ("web-1",),
+    b"secret",
+)
+
+
+def taking_over(path: Path, backend: ScriptedBackend, *options: str) -> SeawallProcess:
+    url = f"http://127.0.0.1:{backend.port}"
+    return SeawallProcess("--no-docker", "--backend", url, "--takeover", str(path), *options)
+
+
+# whole proxies
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 1), (1, 2)])
+async def test_nobody_is_refused_while_one_takes_over_from_another(tmp_path: Path, before: int, after: int) -> None:
+    path = tmp_path / "seawall.sock"
+    async with (
+        ScriptedBackend() as backend,
+        taking_over(path, backend, "--workers", str(before)) as old,
+        Clients(old.port, 16) as clients,
+    ):
+        await clients.answered(50)
+        async with taking_over(path, backend, "--workers", str(after)) as new:
+            assert (new.port, new.admin_port) == (old.port, old.admin_port)
+            assert await asyncio.wait_for(old.process.wait(), 20) == 0
+            await old.logged("taken over")
+            await clients.answered(100)
+            shown = await new.admin("/api/v1/config")
+            assert [worker["pid"] for worker in shown["workers"]] == new.workers
+            assert path.is_socket()
+            assert clients.failed == []
+            await clients.stop()
+        assert not path.exists()
+
+
+async def test_address_that_the_next_one_does_not_have_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "seawall.sock"
+    async with (
+        ScriptedBackend() as backend,
+        taking_over(path, backend, "--listen", "127.0.0.2:0") as old,
+        taking_over(path, backend) as new,
+    ):
+        assert await asyncio.wait_for(old.process.wait(), 20) == 0
+        assert new.port == old.port
+        (given_up,) = [one for one in (await old.logged("listening"))["listen"] if one.startswith("127.0.0.2")]
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.2", int(given_up.rpartition(":")[2]))
+
+
+async def test_request_under_way_is_finished_by_the_old_one(tmp_path: Path) -> None:
+    asked, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(connection: BackendConnection) -> None:
+        await connection.read_request()
+        asked.set()
+        await release.wait()
+        await connection.write(OK)
+
+    path = tmp_path / "seawall.sock"
+    async with (
+        ScriptedBackend(slow) as backend,
+        taking_over(path, backend) as old,
+        RawClient(old.port) as client,
+    ):
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asked.wait()
+        async with taking_over(path, backend):
+            await old.logged("draining")
+            release.set()
+            assert (await client.read_response()).body == b"ok"
+            assert await asyncio.wait_for(old.process.wait(), 20) == 0
+
+
+async def test_next_one_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "seawall.sock"
+    async with ScriptedBackend() as backend, taking_over(path, backend) as old, taking_over(path, backend) as other:
+        await asyncio.wait_for(old.process.wait(), 20)
+        inheritance = await inherit(str(path))
+        assert inheritance is not None
+        discard(inheritance)
+        await other.logged("not handed over")
+        async with RawClient(other.port) as client:
+            assert (await client.get()).status == 200
+
+
+async def test_backend_that_the_operator_took_out_stays_out(tmp_path: Path) -> None:
+    path = tmp_path / "seawall.sock"
+    async with ScriptedBackend() as one, ScriptedBackend() as two:
+        options = ("--backend", f"http://127.0.0.1:{two.port}")
+        async with taking_over(path, one, *options) as old:
+            name = f"127.0.0.1:{two.port}"
+            await old.change(f"/api/v1/backends/{name}/drain")
+            async with taking_over(path, one, *options) as new:
+                await asyncio.wait_for(old.process.wait(), 20)
+                assert (await new.admin(f"/api/v1/backends/{name}"))["drained"] is True
+
+
+# the socket
+
+
+def discard(inheritance: Inheritance) -> None:
+    inheritance.close()
+    for _, each in inheritance.listening:
+        each.close()
+    inheritance.admin(("", 0))
+
+
+async def test_nobody_there_is_no_takeover(tmp_path: Path) -> None:
+    assert await inherit(str(tmp_path / "none.sock")) is None
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "left.sock"))  # of one that was killed
+    assert await inherit(str(tmp_path / "left.sock")) is None
+
+
+async def test_something_else_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+    server = await asyncio.start_unix_server(lambda _, writer: writer.close(), tmp_path / "other.sock")
+    async with server:
+        with pytest.raises(SeawallError, match=r"other\.sock"):
+            await inherit(str(tmp_path / "other.sock"))
+
+
+async def test_sockets_and_what_belongs_to_them_arrive(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.sock")
+    taken = asyncio.Event()
+    recorded = RecordingLog()
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_server(("127.0.0.1", 0)) as admin:
+        offer = Offer(path, lambda: (HANDOVER, [listening, admin]), taken.set, recorded.log)
+        offering = asyncio.create_task(offer.run())
+        while (inheritance := await inherit(path)) is None:  # noqa: ASYNC110  # only the file says that it listens
+            await asyncio.sleep(0)
+        assert inheritance.handover == HANDOVER
+        ((address, inherited),) = inheritance.listening
+        assert address == ListenAddress("", 80, True)
+        assert inherited.getsockname() == listening.getsockname()
+        inherited_admin = inheritance.admin(("", 9900))
+        assert inherited_admin is not None
+        assert inherited_admin.getsockname() == admin.getsockname()
+        assert inheritance.admin(("", 9901)) is None
+        assert not taken.is_set()
+        assert os.stat(path).st_mode & 0o777 == 0o600
+        await inheritance.conclude()
+        await asyncio.wait_for(offering, 5)
+        assert taken.is_set()
+        assert await inherit(path) is None
+        discard(inheritance)
+
+
+async def test_path_that_cannot_be_listened_at_is_said(tmp_path: Path) -> None:
+    offer = Offer(str(tmp_path / "none" / "a.sock"), lambda: (HANDOVER, []), lambda: None, RecordingLog().log)
+    with pytest.raises(BindError, match="none"):
+        await offer.run()
+
+
+async def test_signal_to_end_ends_the_offer_too(tmp_path: Path) -> None:
+    path = tmp_path / "seawall.sock"
+    async with ScriptedBackend() as backend, taking_over(path, backend) as seawall:
+        seawall.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(seawall.process.wait(), 10) == 0
+    assert not path.exists()
