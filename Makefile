@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ARGS ?=
+# Where the tests of the modules are that an install compiles (setup.py).
+COMPILED := $(addprefix tests/,balancing dataplane fleet integration processes retry wire)
 
 .PHONY: run test test-installed lint bench clean
 
@@ -18,11 +20,11 @@ run: $(VENV)/ready
 
 ## all tests; brings up a container engine of its own where none answers and that is possible
 test: $(VENV)/ready
-	$(BIN)/python -m tests.support.engine run -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m tests.support.engine run -- $(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
-## the tests that need no engine once more, on an install: its modules are compiled
+## the tests of what is compiled once more, on an install
 test-installed: $(INSTALLED)/ready
-	cd $(INSTALLED) && ../bin/python -m pytest -n 2 --dist worksteal -m 'not docker and not source' $(ARGS)
+	cd $(INSTALLED) && ../bin/python -m pytest -n 2 --dist worksteal -m 'not docker and not source' $(COMPILED) $(ARGS)
 
 ## format, lint and types, as the gate checks them
 lint: $(VENV)/ready

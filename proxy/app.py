@@ -55,7 +55,7 @@ Reread: TypeAlias = Callable[[], Awaitable[Resolved]]
 
 RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
 CATCH_UP: Final = 10.0  # seconds for a proxy that takes over to know as much as the old one
-FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first probes of static backends
+FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first discovery and the first probes
 
 
 class App:
@@ -178,14 +178,18 @@ class App:
         await asyncio.gather(draining, again, return_exceptions=True)
 
     async def _wait_first_round(self) -> None:
-        """A backend is not picked before a probe has passed; without this the first clients would get 503."""
-        if not self.spec.backends:
-            return
+        """A route is known once discovery has been there, and a backend is picked once a probe has passed.
+
+        Without this the first clients would get 404 and 503.
+        """
         try:
             async with asyncio.timeout(FIRST_ROUND):
-                await self.prober.heard.wait()
+                if self._docker is not None:
+                    await self.reconciler.completed.wait()
+                if self.spec.backends:
+                    await self.prober.heard.wait()
         except TimeoutError:
-            self.log.warning("some static backends have not answered a probe yet", seconds=FIRST_ROUND)
+            self.log.warning("serving without all backends: some were not found or have not answered a probe yet")
 
     async def _catch_up(self, inheritance: Inheritance) -> None:
         """Wait until nobody whom the old proxy sends requests to is waited for here; it serves meanwhile."""

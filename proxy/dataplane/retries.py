@@ -55,7 +55,10 @@ class Retries(Attempts):
         self._end_attempt(failure)
         self._doom = None
         if again is Again.NO or backend is None or not self._may_spend(failure, happened, kind):
-            self._fall_back(failure)
+            if happened is Happened.NEVER_SENT and self.service.tries.most > 1:
+                self._on_nobody(failure)  # nobody has seen it, so it may wait for somebody who takes it
+            else:
+                self._fall_back(failure)
             return
         if is_resend(happened, kind):
             self.resends += 1

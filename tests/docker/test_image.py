@@ -212,7 +212,7 @@ async def test_prometheus_of_the_compose_file_scrapes_the_proxy(run_compose: Run
             try:
                 async with session.get(f"{api}/query", params=query) as response:
                     found = (await response.json())["data"]["result"]
-            except aiohttp.ClientConnectionError:
+            except aiohttp.ClientError:  # not there yet, or "Service Unavailable" in plain text
                 return False
             return [series["value"][1] for series in found] == ["3"]
 
