@@ -149,6 +149,35 @@ async def test_refused_request_waits_and_is_served_by_the_same_address_once_it_l
     assert [backend.statistics.failures for backend in proxy.fleet.backends()] == [{Failure.REFUSED: 1}]
 
 
+async def test_only_replica_that_is_away_for_800_ms_costs_nobody_a_request(start_proxy: StartProxy) -> None:
+    """By defaults, at 100 requests a second of which a third are POST."""
+    loop = asyncio.get_running_loop()
+    statuses: list[int] = []
+
+    async def one(proxy: Proxy, number: int) -> None:
+        async with RawClient(proxy.port) as client:
+            if number % 3:
+                statuses.append((await client.get()).status)
+            else:
+                await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+                statuses.append((await client.read_response()).status)
+
+    async with ScriptedBackend(name="old") as old, ScriptedBackend(name="new") as new:
+        proxy = await start_proxy(old.claim())
+        began = loop.time()
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(200):
+                await asyncio.sleep(max(0.0, began + number / 100 - loop.time()))
+                tasks.create_task(one(proxy, number))
+                if number == 50:
+                    proxy.fleet.observe("old", Lifecycle.DRAINING, loop.time())
+                    await old.stop_listening()
+                if number == 130:
+                    proxy.reconcile(new.claim())
+    assert statuses == [200] * 200
+    assert proxy.fleet.services["web"].line.waits.count >= 70
+
+
 # all are full
 
 
