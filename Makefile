@@ -20,7 +20,7 @@ run: $(VENV)/ready
 
 ## all tests; brings up a container engine of its own where none answers and that is possible
 test: $(VENV)/ready
-	$(BIN)/python -m tests.support.engine run -- $(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m tests.support.engine run -- $(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 ## the tests of what is compiled once more, on an install
 test-installed: $(INSTALLED)/ready

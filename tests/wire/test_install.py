@@ -64,6 +64,7 @@ def test_compiled_class_inherits_from_compiled_ones(module: str) -> None:
     assert {name for name in bases if name.startswith("proxy.")} <= set(MODULES)
 
 
+@pytest.mark.source
 def test_install_without_a_compiler_runs_the_reference(tmp_path: Path) -> None:
     target = install(tmp_path, "/bin/false")
     assert ask(target).stdout.split() == [str(target / "proxy/wire/codec.py"), "reference"]
@@ -72,6 +73,7 @@ def test_install_without_a_compiler_runs_the_reference(tmp_path: Path) -> None:
     assert "No module named 'proxy.wire.compiled'" in forced.stderr
 
 
+@pytest.mark.source
 def test_install_with_a_compiler_runs_what_was_compiled(tmp_path: Path) -> None:
     if shutil.which(os.environ.get("CC", "cc")) is None and not os.environ.get("CI"):
         pytest.skip("no C compiler")

@@ -202,6 +202,7 @@ async def test_backend_that_closes_while_idle_costs_no_client_an_error(start_pro
         assert backend.accepted == 20
 
 
+@pytest.mark.source
 @pytest.mark.http(55, 56)
 async def test_post_does_not_go_over_a_connection_that_may_be_stale(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
