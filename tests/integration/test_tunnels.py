@@ -11,7 +11,7 @@ from aiohttp import web
 
 from proxy.spec.container import Claim
 from proxy.spec.route import EVERYTHING, RouteSpec
-from proxy.spec.service import BackendKey, BackendSpec, ServiceSpec, TimeoutSpec
+from proxy.spec.service import BackendKey, BackendSpec, Lifecycle, ServiceSpec, TimeoutSpec
 from tests.integration.conftest import Proxy, StartProxy, until
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
@@ -364,3 +364,44 @@ async def test_idle_connection_is_not_given_to_a_tunnel_and_then_to_others(start
             assert await client.is_closed()
             assert (await other.get()).status == 200
         assert backend.accepted == 2
+
+
+@pytest.mark.http(69)
+async def test_tunnel_is_closed_and_not_cut_when_the_proxys_time_to_drain_is_over(start_proxy: StartProxy) -> None:
+    async with ScriptedBackend(switch_and_echo) as backend:
+        proxy = await start_proxy(backend.claim())
+        async with RawClient(proxy.port) as client:
+            await client.send(ASK)
+            await client.read_head()
+            draining = asyncio.create_task(proxy.plane.drain(0.3))
+            await client.send(b"still here")
+            assert await client.reader.readexactly(10) == b"still here"
+            assert await client.reader.read() == b""  # an end, where a cut would raise
+            assert await draining
+
+
+@pytest.mark.http(69)
+async def test_tunnel_is_closed_before_its_backend_is_killed(start_proxy: StartProxy) -> None:
+    async with ScriptedBackend(switch_and_echo) as backend:
+        proxy = await start_proxy(backend.claim(stop_timeout=1.0))
+        async with RawClient(proxy.port) as client:
+            await client.send(ASK)
+            await client.read_head()
+            began = asyncio.get_running_loop().time()
+            proxy.fleet.observe("scripted", Lifecycle.DRAINING, began)
+            assert await client.reader.read() == b""
+            assert 0.3 < asyncio.get_running_loop().time() - began < 2.0  # at 0.5 s, and a sweep later
+
+
+async def test_tunnel_of_a_backend_that_was_not_stopped_after_all_goes_on(start_proxy: StartProxy) -> None:
+    async with ScriptedBackend(switch_and_echo) as backend:
+        proxy = await start_proxy(backend.claim(stop_timeout=0.6))
+        async with RawClient(proxy.port) as client:
+            await client.send(ASK)
+            await client.read_head()
+            loop = asyncio.get_running_loop()
+            proxy.fleet.observe("scripted", Lifecycle.DRAINING, loop.time())
+            proxy.fleet.observe("scripted", Lifecycle.RUNNING, loop.time())
+            await until(lambda: not proxy.plane._tunnels_until)
+            await client.send(b"still here")
+            assert await client.reader.readexactly(10) == b"still here"
