@@ -27,21 +27,10 @@ class AnsweringEngine:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those of the image first, so that one worker builds it; the others last, for all workers that are done to share.
-
-    They wait far more than they compute.
-    """
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.docker)
-    items.sort(key=lambda item: _turn(item, here))
-
-
-def _turn(item: pytest.Item, here: Path) -> int:
-    if not item.path.is_relative_to(here):
-        return 1
-    return 0 if item.path.name == "test_image.py" else 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
