@@ -111,12 +111,11 @@ async def test_pause_is_seen_only_by_what_was_in_flight(seawall: SeawallProcess,
         await backends[0].pause()
         await settle(2)
         await backends[0].unpause()
-        await settle(0.5)
+        await load.until_served_by(backends[0].name)
     report = load.report
     slow = [record for record in report.records if record.latency > 1]
     assert len(slow) <= 4, report  # in flight at that moment, and sent before the event came
     assert not [record for record in report.failed if record not in slow], report
-    assert backends[0].name in {record.backend for record in report.records[-RATE // 3 :]}, "it never came back"
 
 
 async def test_hup_does_not_drain(seawall: SeawallProcess, run_backend: RunBackend) -> None:

@@ -21,6 +21,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.support.waiting import wait_until_async
+
 BODY = b"x" * 100
 MAX_SECONDS = 120.0
 MAX_IN_FLIGHT = 2000
@@ -151,6 +153,15 @@ class Load:
         if self._schedule is not None and not self._schedule.cancelled():
             self._schedule.result()  # a mistake in the schedule is a mistake of the test
         return self.report
+
+    async def until_served_by(self, backend: str, within: float = 15) -> None:
+        """Return when it has answered a request that was due after now. TimeoutError after `within` seconds."""
+        begin = asyncio.get_running_loop().time()
+
+        async def has_served() -> bool:
+            return any(each.backend == backend and each.due > begin for each in self._records)
+
+        await wait_until_async(has_served, f"{backend} to answer", within)
 
     async def finish(self) -> Report:
         """Let the load run to its `max_seconds`."""
