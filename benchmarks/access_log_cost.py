@@ -23,14 +23,14 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.backends import start_backends
-from benchmarks.cases import CASES
-from benchmarks.cpu import cpu_time
 from benchmarks.happy_path_cost import REQUEST, RESPONSE, connected_pair
-from benchmarks.load import drive, write_script
-from benchmarks.machine import Cores, describe, raise_open_files, split_cores
-from benchmarks.peers import PEERS, start_peer
-from benchmarks.process import Running, leave_on_signal
+from benchmarks.rig.backends import start_backends
+from benchmarks.rig.cases import CASES
+from benchmarks.rig.cpu import cpu_time
+from benchmarks.rig.load import drive, write_script
+from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
+from benchmarks.rig.peers import PEERS, start_peer
+from benchmarks.rig.process import Running, leave_on_signal
 from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 
 BAR: Final = 0.2  # of the requests per CPU-second without the log

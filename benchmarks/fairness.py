@@ -24,11 +24,11 @@ from typing import Final, cast
 
 import uvloop
 
-from benchmarks.backends import start_backends
-from benchmarks.cases import CASES, SMALL_BODY
-from benchmarks.machine import Cores, describe, raise_open_files, split_cores
-from benchmarks.peers import PEERS, Peer, start_peer
-from benchmarks.process import Running, leave_on_signal
+from benchmarks.rig.backends import start_backends
+from benchmarks.rig.cases import CASES, SMALL_BODY
+from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
+from benchmarks.rig.peers import PEERS, Peer, start_peer
+from benchmarks.rig.process import Running, leave_on_signal
 
 REQUEST: Final = b"GET /small HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: benchmark\r\nAccept: */*\r\n\r\n"
 BAR: Final = 5.0  # times the median of all

@@ -19,13 +19,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.backends import start_backends
-from benchmarks.cases import CASES, SMALL_BODY
-from benchmarks.cpu import Memory, memory
-from benchmarks.machine import Cores, describe, raise_open_files, split_cores
-from benchmarks.peers import PEERS, Peer, choose_peers, start_peer, version_of
-from benchmarks.process import Running, leave_on_signal
-from benchmarks.report import README, aligned, replace_section
+from benchmarks.rig.backends import start_backends
+from benchmarks.rig.cases import CASES, SMALL_BODY
+from benchmarks.rig.cpu import Memory, memory
+from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
+from benchmarks.rig.peers import PEERS, Peer, choose_peers, start_peer, version_of
+from benchmarks.rig.process import Running, leave_on_signal
+from benchmarks.rig.report import README, aligned, replace_section
 
 REQUEST = b"GET /small HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: benchmark\r\nAccept: */*\r\n\r\n"
 WARM_UP_CONNECTIONS = 100

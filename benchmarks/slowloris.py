@@ -24,10 +24,10 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.cpu import cpu_time
-from benchmarks.machine import Cores, describe, raise_open_files, split_cores
-from benchmarks.peers import PEERS, start_peer
-from benchmarks.process import Running, leave_on_signal, pinned, start, take_ports
+from benchmarks.rig.cpu import cpu_time
+from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
+from benchmarks.rig.peers import PEERS, start_peer
+from benchmarks.rig.process import Running, leave_on_signal, pinned, start, take_ports
 from tests.support.load import Load, Report
 
 HEADS: Final = 1000
@@ -111,7 +111,7 @@ def started(cores: Cores) -> Iterator[tuple[Running, Running]]:
 
 def _start_patient(folder: Path, ports: list[int], cores: Cores) -> Running:
     folder.mkdir()
-    command = [sys.executable, "-m", "benchmarks.patient_backend", *map(str, ports)]
+    command = [sys.executable, "-m", "benchmarks.rig.patient_backend", *map(str, ports)]
     return start(folder.name, command, folder=folder, cores=cores.load, port=ports[0])
 
 
@@ -131,7 +131,7 @@ def measure(proxy: Running, decoy: Running, cores: Cores, rate: float, seconds: 
 @contextmanager
 def dribbling(port: int, cores: Cores) -> Iterator[None]:
     """Slow connections, all under way. Raises RuntimeError when they could not be, or did not last."""
-    command = [sys.executable, "-m", "benchmarks.dribblers", *map(str, (port, HEADS, BODIES, READERS))]
+    command = [sys.executable, "-m", "benchmarks.rig.dribblers", *map(str, (port, HEADS, BODIES, READERS))]
     with subprocess.Popen(pinned(command, cores.load), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:

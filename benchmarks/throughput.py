@@ -16,15 +16,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import report
-from benchmarks.backends import start_backends
-from benchmarks.cases import CASES, Case
-from benchmarks.cpu import core_time, cpu_time
-from benchmarks.load import drive, write_script
-from benchmarks.machine import Cores, describe, raise_open_files, split_cores
-from benchmarks.peers import PEERS, Peer, choose_peers, start_peer, version_of
-from benchmarks.process import Running, get, leave_on_signal
-from benchmarks.report import Results, Sample
+from benchmarks.rig import report
+from benchmarks.rig.backends import start_backends
+from benchmarks.rig.cases import CASES, Case
+from benchmarks.rig.cpu import core_time, cpu_time
+from benchmarks.rig.load import drive, write_script
+from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
+from benchmarks.rig.peers import PEERS, Peer, choose_peers, start_peer, version_of
+from benchmarks.rig.process import Running, get, leave_on_signal
+from benchmarks.rig.report import Results, Sample
 
 WARM_UP_SECONDS = 1
 

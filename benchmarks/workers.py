@@ -19,14 +19,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.backends import start_backends
-from benchmarks.cases import CASES, Case
-from benchmarks.cpu import core_time, cpu_time, family
-from benchmarks.load import drive, write_script
-from benchmarks.machine import describe, raise_open_files
-from benchmarks.peers import Peer, choose_peers, start_peer
-from benchmarks.process import Running, leave_on_signal
-from benchmarks.report import aligned
+from benchmarks.rig.backends import start_backends
+from benchmarks.rig.cases import CASES, Case
+from benchmarks.rig.cpu import core_time, cpu_time, family
+from benchmarks.rig.load import drive, write_script
+from benchmarks.rig.machine import describe, raise_open_files
+from benchmarks.rig.peers import Peer, choose_peers, start_peer
+from benchmarks.rig.process import Running, leave_on_signal
+from benchmarks.rig.report import aligned
 
 COUNTS = (1, 2)
 NAMES = ("seawall", "nginx")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import peers
-from benchmarks.peers import PEERS, Peer, choose_peers, fill, site_values, write_configuration
+from benchmarks.rig import peers
+from benchmarks.rig.peers import PEERS, Peer, choose_peers, fill, site_values, write_configuration
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import CASES
-from benchmarks.report import (
+from benchmarks.rig.cases import CASES
+from benchmarks.rig.report import (
     Results,
     Sample,
     case_table,

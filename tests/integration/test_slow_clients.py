@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.dribblers import Dribblers
+from benchmarks.rig.dribblers import Dribblers
 from tests.support.load import Load
 from tests.support.scripted_backend import ScriptedBackend
 from tests.support.seawall_process import SeawallProcess

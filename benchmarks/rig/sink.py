@@ -2,7 +2,7 @@
 
 nginx cannot do this cheaply: `return 200` answers before the body has come, which is another benchmark, and reading it
 means 10 MB of fresh memory per request. Bodies arrive in one reused buffer here.
-Run: `python -m benchmarks.sink PORT…`.
+Run: `python -m benchmarks.rig.sink PORT…`.
 """
 
 import asyncio

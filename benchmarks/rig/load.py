@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cases import BROWSER_FIELDS, Case
-from benchmarks.process import pinned
+from benchmarks.rig.cases import BROWSER_FIELDS, Case
+from benchmarks.rig.process import pinned
 
 EXTRA_SECONDS = 30  # after which a wrk that does not end is stopped
 RESULT = "RESULT "

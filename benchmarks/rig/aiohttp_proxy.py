@@ -2,7 +2,7 @@
 
 Server and ClientSession of aiohttp, bodies streamed both ways, backends in turn: the straightforward good way, on
 asyncio's own loop as `web.run_app` has it, or on uvloop with `--uvloop`.
-Run: `python -m benchmarks.aiohttp_proxy [--uvloop] PORT BACKEND_PORT…`.
+Run: `python -m benchmarks.rig.aiohttp_proxy [--uvloop] PORT BACKEND_PORT…`.
 """
 
 import itertools

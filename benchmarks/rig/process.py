@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.cpu import family
+from benchmarks.rig.cpu import family
 
 # Below the ephemeral range (net.ipv4.ip_local_port_range), where a client's own port could get in the way.
 PORTS = range(18_000, 32_000)
 READY_SECONDS = 15.0
 STOP_SECONDS = 5.0
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent), "/usr/sbin"))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.process import Running, find_program, start, take_ports
+from benchmarks.rig.process import Running, find_program, start, take_ports
 
 CONFIGURATIONS = Path(__file__).parent / "configurations"
 PLACEHOLDER = re.compile(r"@([A-Z0-9_]+)@")
@@ -85,7 +85,7 @@ PEERS = (
         Peer(
             name=name,
             command=(
-                *(sys.executable, "-m", "benchmarks.aiohttp_proxy", *options, "@PORT@"),
+                *(sys.executable, "-m", "benchmarks.rig.aiohttp_proxy", *options, "@PORT@"),
                 *("@BACKEND1@", "@BACKEND2@", "@BACKEND3@"),
             ),
             python_package="aiohttp",

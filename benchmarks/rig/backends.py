@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cases import CASES, Case
-from benchmarks.peers import site_values, write_configuration
-from benchmarks.process import Running, start, take_ports
+from benchmarks.rig.cases import CASES, Case
+from benchmarks.rig.peers import site_values, write_configuration
+from benchmarks.rig.process import Running, start, take_ports
 
 COUNT = 3
 
@@ -25,7 +25,7 @@ def start_backends(case: Case, folder: Path, cores: Sequence[int]) -> tuple[Runn
 
 
 def _start_sink(ports: list[int], folder: Path, cores: Sequence[int]) -> Running:
-    command = [sys.executable, "-m", "benchmarks.sink", *map(str, ports)]
+    command = [sys.executable, "-m", "benchmarks.rig.sink", *map(str, ports)]
     return start("sink", command, folder=folder, cores=cores, port=ports[0])
 
 

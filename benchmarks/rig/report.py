@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.cases import CASES, Case
+from benchmarks.rig.cases import CASES, Case
 
-README = Path(__file__).parent / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 REFERENCE = "nginx"
 SATURATED = 0.90  # of the proxy's core in use: it is what limits the row
 LOAD_SATURATED = 0.97  # of the load core(s): wrk and the backends limit the row, or share in doing so

@@ -1,7 +1,7 @@
 """Clients that hold connections as long as they can: one byte of a head, of a body, or of an answer at a time.
 
-Run: `python -m benchmarks.dribblers PORT HEADS BODIES READERS`. Prints a line when all are connected and under way, and
-goes on until it is stopped. Fails when the other side closes one.
+Run: `python -m benchmarks.rig.dribblers PORT HEADS BODIES READERS`. Prints a line when all are connected and
+under way, and goes on until it is stopped. Fails when the other side closes one.
 """
 
 import asyncio

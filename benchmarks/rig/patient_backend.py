@@ -1,6 +1,6 @@
 """A backend for slow clients: waits for the whole of a body, and has 4 MB for those who ask for /large.
 
-Run: `python -m benchmarks.patient_backend PORT…`.
+Run: `python -m benchmarks.rig.patient_backend PORT…`.
 """
 
 import asyncio
