@@ -71,7 +71,6 @@ class Failure(Enum):
     TUNNEL_IDLE = ("tunnel-idle", 504, Blame.NOBODY, Sent.ANSWERED)
     # the proxy itself
     TOO_MANY_CONNECTIONS = ("too-many-connections", 503, Blame.NOBODY, Sent.NOTHING)
-    SHUTDOWN = ("shutdown", 503, Blame.NOBODY, Sent.ANSWERED)
 
     def __init__(self, label: str, status: int, blame: Blame, sent: Sent) -> None:
         self.label = label

@@ -18,7 +18,7 @@ W = TypeVar("W", bound=Hashable)
 
 
 class WaitingLine(Generic[W]):
-    """Every operation is O(1), `expired` per one that it returns. `now` is in monotonic seconds and never goes back.
+    """Every operation is O(1). `now` is in monotonic seconds and never goes back.
 
     `limit` is how many may wait, and may be changed. `refused` counts those who found the line full, `outwaited` those
     who waited for nothing; `waits`, which may be another's, has the seconds that those waited whose turn came.
@@ -62,19 +62,6 @@ class WaitingLine(Generic[W]):
         who, joined = self._joined.popitem(last=now - self._since >= STANDING)
         self.waits.observe(now - joined)
         return who
-
-    def expired(self, now: float, wait: float) -> list[W]:
-        """Take out all who have waited for `wait` seconds or longer, the oldest first."""
-        joined = self._joined
-        gone = []
-        while joined:
-            who = next(iter(joined))
-            if now - joined[who] < wait:
-                break
-            del joined[who]
-            gone.append(who)
-        self.outwaited += len(gone)
-        return gone
 
     @property
     def dropped(self) -> int:

@@ -143,7 +143,7 @@ def is_resend(happened: Happened, kind: Kind) -> bool:
 
 def by_failure(failure: Failure, *, written: bool) -> Happened:
     """The row of a failure; `written`: at least one byte of the request went to the backend's connection."""
-    if failure.blame is Blame.CLIENT or failure is Failure.SHUTDOWN:
+    if failure.blame is Blame.CLIENT:
         return Happened.NOT_THEIRS
     return (_BY_SENT if written else _BY_SENT_UNWRITTEN)[failure.sent]
 

@@ -21,7 +21,6 @@ _TEXT: Final = {
     Failure.METHOD_REFUSED: "this method is not served here",
     Failure.BODY_TOO_LARGE: "the body is larger than this service takes",
     Failure.TOO_MANY_CONNECTIONS: "too many connections are open",
-    Failure.SHUTDOWN: "this proxy is shutting down",
 }
 
 

@@ -75,20 +75,19 @@ def test_client_that_left_is_not_served() -> None:
     assert waiting.dropped == 0
 
 
-def test_those_who_waited_too_long_are_taken_out_the_oldest_first() -> None:
+def test_those_who_waited_for_nothing_are_counted_as_dropped() -> None:
     waiting = line("a", "b")
-    waiting.join("c", 100.5)
-    assert waiting.expired(100.875, 1.0) == []
-    assert waiting.expired(101.0, 1.0) == ["a", "b"]
-    assert waiting.expired(101.0, 1.0) == []
-    assert (len(waiting), waiting.outwaited, waiting.dropped) == (1, 2, 2)
+    waiting.outwait("a")
+    waiting.outwait("a")
+    waiting.outwait("nobody")
+    assert (len(waiting), waiting.outwaited, waiting.dropped) == (1, 1, 1)
 
 
 def test_waits_of_those_whose_turn_came_are_counted() -> None:
     waiting = line("a", "b", "c")
     waiting.next(100.25)
     waiting.leave("a")
-    waiting.expired(102.0, 1.0)
+    waiting.outwait("b")
     assert waiting.waits.count == 1
     assert waiting.waits.total == pytest.approx(0.25)
 
@@ -102,38 +101,33 @@ class _Model:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.stand: list[tuple[int, float]] = []
+        self.stand: list[int] = []
         self.since = 0.0
 
     def join(self, who: int, now: float) -> bool:
-        if any(who == other for other, _ in self.stand):
+        if who in self.stand:
             return True
         if len(self.stand) >= self.limit:
             return False
         if not self.stand:
             self.since = now
-        self.stand.append((who, now))
+        self.stand.append(who)
         return True
 
     def leave(self, who: int) -> bool:
         before = len(self.stand)
-        self.stand = [place for place in self.stand if place[0] != who]
+        self.stand = [other for other in self.stand if other != who]
         return len(self.stand) < before
 
     def next(self, now: float) -> int | None:
         if not self.stand:
             return None
-        return self.stand.pop(-1 if now - self.since >= STANDING else 0)[0]
-
-    def expired(self, now: float, wait: float) -> list[int]:
-        gone = [who for who, joined in self.stand if now - joined >= wait]
-        self.stand = [place for place in self.stand if place[0] not in gone]
-        return gone
+        return self.stand.pop(-1 if now - self.since >= STANDING else 0)
 
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(("join", "join", "join", "leave", "next", "next", "expired")),
+        st.sampled_from(("join", "join", "join", "leave", "next", "next")),
         st.integers(0, 12),
         st.sampled_from((0.0, 0.01, 0.05, 0.1, 0.3, 1.0)),
     ),
@@ -150,10 +144,8 @@ def test_any_course_of_events_is_that_of_a_plain_list(steps: list[tuple[str, int
             assert waiting.join(who, now) == model.join(who, now)
         elif step == "leave":
             assert waiting.leave(who) == model.leave(who)
-        elif step == "next":
-            assert waiting.next(now) == model.next(now)
         else:
-            assert waiting.expired(now, 0.5) == model.expired(now, 0.5)
+            assert waiting.next(now) == model.next(now)
         assert len(waiting) == len(model.stand) <= limit
 
 
@@ -169,10 +161,8 @@ def test_nobody_is_lost_and_nobody_is_served_twice(steps: list[tuple[str, int, f
                 joined.append(number)
         elif step == "leave":
             ended += [who for who in joined[place : place + 1] if waiting.leave(who)]
-        elif step == "next":
-            ended += [who for who in (waiting.next(now),) if who is not None]
         else:
-            ended += waiting.expired(now, 0.5)
+            ended += [who for who in (waiting.next(now),) if who is not None]
     while (who := waiting.next(now)) is not None:
         ended.append(who)
     assert Counter(ended) == Counter(joined)
@@ -204,7 +194,6 @@ def looks(length: int) -> list[int]:
         lambda: waiting.leave(people[length // 2]),
         lambda: waiting.next(0.0),
         lambda: waiting.next(STANDING),
-        lambda: waiting.expired(STANDING, 1.0),
     ):
         before = _Counted.looks
         operation()

@@ -84,7 +84,6 @@ BY_FAILURE = {
     "the client left": (Failure.CLIENT_GONE, True, Happened.NOT_THEIRS),
     "the client's body is bad": (Failure.BAD_BODY, True, Happened.NOT_THEIRS),
     "the client's head is bad": (Failure.BAD_FIELD, False, Happened.NOT_THEIRS),
-    "the proxy stops": (Failure.SHUTDOWN, True, Happened.NOT_THEIRS),
 }
 
 
