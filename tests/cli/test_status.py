@@ -34,9 +34,9 @@ async def test_status_is_a_table_with_what_each_backend_does() -> None:
 
 async def test_service_without_anybody_is_exit_code_1() -> None:
     async with ScriptedBackend() as backend:
-        gone = arguments(backend)
-    async with SeawallProcess(*gone) as seawall:
-        shown = await end(await start("status", "--admin", f"127.0.0.1:{seawall.admin_port}", "--interval", "50ms"))
+        await backend.stop_listening()
+        async with SeawallProcess(*arguments(backend)) as seawall:
+            shown = await end(await start("status", "--admin", f"127.0.0.1:{seawall.admin_port}", "--interval", "50ms"))
     assert shown.code == 1
     assert "0 of 1" in shown.out
     assert "refused" in shown.out

@@ -10,7 +10,8 @@ from tests.support.scripted_backend import BackendConnection, ScriptedBackend, s
 
 BAD = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 3\r\n\r\nbad"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
-SPEC = ServiceSpec(name="web", circuit=CircuitSpec(open=0.2), timeout=TimeoutSpec(response=0.5))
+# So long that a trial is due only when a test waits for it, also on a busy machine.
+SPEC = ServiceSpec(name="web", circuit=CircuitSpec(open=1.0), timeout=TimeoutSpec(response=1.0))
 
 
 class Ill:

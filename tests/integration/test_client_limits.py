@@ -94,13 +94,13 @@ async def test_body_that_dribbles_is_408_though_it_never_pauses_for_long(start_p
 @pytest.mark.http(72)
 async def test_body_that_comes_slowly_but_fast_enough_is_served(start_proxy: StartProxy) -> None:
     async with ScriptedBackend() as backend:
-        proxy = await start_proxy(backend.claim(), body_timeout=0.4, min_rate=100)
+        proxy = await start_proxy(backend.claim(), body_timeout=1.5, min_rate=100)
         async with RawClient(proxy.port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400\r\n\r\n")
             answer = asyncio.ensure_future(client.read_response())
             for _ in range(20):
                 await client.send(b"x" * 20)
-                await asyncio.wait((answer,), timeout=0.05)
+                await asyncio.wait((answer,), timeout=0.1)  # in all longer than the body may pause
             assert (await answer).status == 200
 
 
@@ -164,14 +164,14 @@ async def test_reader_that_is_slower_than_the_floor_is_cut(start_proxy: StartPro
 async def test_reader_that_is_slow_but_fast_enough_gets_everything(start_proxy: StartProxy) -> None:
     async with ScriptedBackend(large) as backend:
         proxy = await start_proxy(backend.claim(), min_rate=1000)
-        proxy.fleet.services["web"].idle_timeout = 0.3
+        proxy.fleet.services["web"].idle_timeout = 1.0
         async with RawClient(proxy.port) as client:
             await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             await client.read_head()
             taken = 0
             while taken < 32 << 20:
                 taken += len(await client.reader.read(1 << 20))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)  # in all longer than it may be idle
 
 
 # connections

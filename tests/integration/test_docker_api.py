@@ -289,10 +289,10 @@ async def test_stream_that_ends_is_an_engine_error(
 async def test_stream_that_is_silent_for_longer_than_any_answer_may_take_goes_on(
     server: HttpEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(docker_api, "TIMEOUT", 0.1)
+    monkeypatch.setattr(docker_api, "TIMEOUT", 0.5)
     heard = Heard()
     stream = await engine.subscribe(heard, 0)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.8)
     server.tell(event())
 
     assert len(await heard.wait_for(1)) == 1

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,14 +18,15 @@ from tests.support.scripted_backend import OK, BackendConnection, ScriptedBacken
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 
 
-async def closed_port(name: str) -> Claim:
-    """A claim for an address that refuses."""
-    async with ScriptedBackend(name=name) as backend:
-        return backend.claim()
+def closed_port(name: str) -> Claim:
+    """A claim for an address that refuses: one of the loopback's at which no test listens, whatever the port."""
+    claim = ScriptedBackend(name=name).claim()
+    key = replace(claim.backend.key, host="127.0.0.9", port=9)
+    return replace(claim, backend=replace(claim.backend, key=key))
 
 
 async def test_refused_goes_to_another_backend_for_any_method(start_proxy: StartProxy) -> None:
-    gone = [await closed_port("gone-1"), await closed_port("gone-2")]
+    gone = [closed_port("gone-1"), closed_port("gone-2")]
     async with ScriptedBackend(name="alive") as backend:
         for method in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", POST):
             proxy = await start_proxy(*gone, backend.claim())
@@ -36,7 +38,7 @@ async def test_refused_goes_to_another_backend_for_any_method(start_proxy: Start
 
 @pytest.mark.http(60)
 async def test_60_all_refusing_is_one_complete_502_in_time(start_proxy: StartProxy) -> None:
-    proxy = await start_proxy(*[await closed_port(f"gone-{number}") for number in range(4)])
+    proxy = await start_proxy(*[closed_port(f"gone-{number}") for number in range(4)])
     for method in ("GET", "HEAD"):
         async with RawClient(proxy.port) as client:
             began = time.monotonic()
@@ -221,7 +223,7 @@ async def test_bad_response_is_502_and_harms_nobody_else(start_proxy: StartProxy
 
 
 async def test_suspect_is_asked_last_and_for_a_time(start_proxy: StartProxy) -> None:
-    gone = await closed_port("gone")
+    gone = closed_port("gone")
     async with ScriptedBackend(name="alive") as alive:
         proxy = await start_proxy(gone, alive.claim())
         flips: list[Transition] = []

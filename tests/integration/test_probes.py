@@ -48,9 +48,9 @@ def answering(*pieces: bytes) -> Script:
     return script
 
 
-async def answered(script: Script, health: HealthSpec = HEALTH, within: float = WITHIN) -> Outcome:
+async def answered(script: Script, health: HealthSpec = HEALTH) -> Outcome:
     async with ScriptedBackend(script) as backend:
-        outcome = await probe(question(backend, health), within)
+        outcome = await probe(question(backend, health), WITHIN)
     assert outcome is not None
     return outcome
 
@@ -262,9 +262,9 @@ async def test_body_without_end_does_not_matter_when_the_status_is_all_that_was_
         await connection.write(CHUNKED + b"2\r\nok\r\n")
         await connection.read_to_end()
 
-    outcome = await answered(endless, within=0.2)
+    outcome = await answered(endless)
     assert (outcome.passed, outcome.error) == (True, "")
-    assert outcome.seconds < 0.2  # to the head
+    assert outcome.seconds < WITHIN  # to the head
 
 
 async def test_body_without_end_is_cut_at_the_limit() -> None:

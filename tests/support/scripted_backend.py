@@ -65,7 +65,11 @@ async def serve_ok(connection: BackendConnection) -> None:
 
 
 class ScriptedBackend:
-    """Listens on a free port of 127.0.0.1 while entered. A script that ends closes its connection."""
+    """Listens on a free port of 127.0.0.1 while entered. A script that ends closes its connection.
+
+    The port stays its own until it is left, so that whoever asks one that has stopped listening is refused, and not
+    answered by a server of another test.
+    """
 
     def __init__(self, script: Script = serve_ok, name: str = "scripted") -> None:
         self.script = script
@@ -75,11 +79,12 @@ class ScriptedBackend:
         self.errors: list[BaseException] = []
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._place: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
+        self._take_place()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=1 << 20)
-        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -87,12 +92,23 @@ class ScriptedBackend:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._place is not None:
+            self._place.close()
+            self._place = None
 
     async def stop_listening(self) -> None:
         """Refuse new connections; those there live on."""
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def _take_place(self) -> None:
+        """Bind its port and never listen there; the servers that do come and go."""
+        if self._place is None:
+            self._place = socket.socket()
+            self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._place.bind(("127.0.0.1", self.port))
+            self.port = self._place.getsockname()[1]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

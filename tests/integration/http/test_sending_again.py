@@ -93,7 +93,7 @@ async def test_nothing_is_sent_again_once_the_client_saw_something(start_proxy: 
 @pytest.mark.http(60)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 async def test_tries_are_bounded_and_the_answer_is_whole(start_proxy: StartProxy, method: str) -> None:
-    claims = [await closed_port(f"gone-{number}") for number in range(20)]
+    claims = [closed_port(f"gone-{number}") for number in range(20)]
     spec = ServiceSpec(name="web", retry=RetrySpec())
     proxy = await start_proxy(*claims, spec=spec)
     async with RawClient(proxy.port) as client:
