@@ -68,4 +68,5 @@ def test_only_least_connections_watches_the_load(name: PolicyName) -> None:
 def test_cost_does_not_grow_with_the_number_of_candidates(name: PolicyName, mixed: bool) -> None:
     few = nanoseconds_per_request(name, 10, mixed=mixed, repeats=15)
     many = nanoseconds_per_request(name, 10_000, mixed=mixed, repeats=15)
-    assert many <= 4 * few
+    # A thousand times as many: caches that others fill too make it some multiple, a walk over them all hundreds.
+    assert many <= 12 * few
