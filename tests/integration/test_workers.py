@@ -93,7 +93,8 @@ async def test_configuration_shows_which_version_each_worker_serves() -> None:
 
 
 async def test_operator_drains_a_backend_in_every_worker() -> None:
-    async with ScriptedBackend() as backend, run_workers(backend, 2) as seawall:
+    at_once = ("--default", "limit.wait=0s")  # nobody waits for the backend to come back
+    async with ScriptedBackend() as backend, run_workers(backend, 2, *at_once) as seawall:
         name = f"127.0.0.1:{backend.port}"
         url = f"{seawall.admin_url}/api/v1/backends/{name}"
         async with aiohttp.ClientSession() as session:
