@@ -110,12 +110,12 @@ async def test_upload_that_the_backend_holds_up_is_not_the_clients_fault(start_p
 
     async def wait_and_read(connection: BackendConnection) -> None:
         await connection.read_head()
-        await asyncio.sleep(1.0)  # longer than the body may pause
+        await asyncio.sleep(1.5)  # longer than the body may pause
         await connection.reader.readexactly(len(body))
         await connection.write(OK)
 
     async with ScriptedBackend(wait_and_read) as backend:
-        proxy = await start_proxy(backend.claim(), body_timeout=0.3, min_rate=100_000_000)
+        proxy = await start_proxy(backend.claim(), body_timeout=1.0, min_rate=100_000_000)
         async with RawClient(proxy.port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body))
             sending = asyncio.ensure_future(client.send(body))
