@@ -26,6 +26,7 @@ print(codec.__file__, codec.IMPLEMENTATION, *sorted(compiled))
 """
 MODULES = [path.replace("/", ".") for path in re.findall(r'"(proxy/\w+/\w+)\.py"', (ROOT / "setup.py").read_text())]
 COMPILED = sorted((*MODULES, "proxy.wire.compiled"))
+INSTALLS = pytest.mark.timeout(400)  # more than a minute beside other tests, and a mirror may be slow
 
 
 def install(place: Path, compiler: str | None) -> Path:
@@ -65,6 +66,7 @@ def test_compiled_class_inherits_from_compiled_ones(module: str) -> None:
 
 
 @pytest.mark.source
+@INSTALLS
 def test_install_without_a_compiler_runs_the_reference(tmp_path: Path) -> None:
     target = install(tmp_path, "/bin/false")
     assert ask(target).stdout.split() == [str(target / "proxy/wire/codec.py"), "reference"]
@@ -74,6 +76,7 @@ def test_install_without_a_compiler_runs_the_reference(tmp_path: Path) -> None:
 
 
 @pytest.mark.source
+@INSTALLS
 def test_install_with_a_compiler_runs_what_was_compiled(tmp_path: Path) -> None:
     if shutil.which(os.environ.get("CC", "cc")) is None and not os.environ.get("CI"):
         pytest.skip("no C compiler")
