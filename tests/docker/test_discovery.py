@@ -207,7 +207,7 @@ async def test_list_does_not_bring_a_stopping_container_back(
 ) -> None:
     monkeypatch.setattr(docker_source, "LIST", 0.1)
     monkeypatch.setattr(docker_source, "TICK", 0.05)
-    backend = await run_backend("a", labels=ENABLED, env={"LINGER": 5})
+    backend = await run_backend("a", labels=ENABLED, env={"LINGER": 30})  # longer than five lists take
 
     async with discovering(engine.url, scope) as scene:
         await backend.kill("SIGTERM")

@@ -188,7 +188,7 @@ async def test_backend_fails_every_nth_request(run_backend: RunBackend) -> None:
 
 
 async def test_backend_that_boots_slowly_refuses_meanwhile(run_backend: RunBackend) -> None:
-    backend = await run_backend("a", env={"BOOT_SECONDS": 1}, ready=False)
+    backend = await run_backend("a", env={"BOOT_SECONDS": 3}, ready=False)
     with pytest.raises(ConnectionRefusedError):
         await backend.get()
 
@@ -196,7 +196,7 @@ async def test_backend_that_boots_slowly_refuses_meanwhile(run_backend: RunBacke
 
 
 async def test_backend_told_to_stop_serves_its_connections_and_takes_no_more(run_backend: RunBackend) -> None:
-    backend = await run_backend("a", env={"LINGER": 1})
+    backend = await run_backend("a", env={"LINGER": 3})
     connection = await _connection(backend)
     await connection.exchange(b"GET / HTTP/1.1\r\n\r\n")
 

@@ -92,21 +92,22 @@ async def test_image_serves_its_neighbours_and_is_scraped(
     await wait_until_async(is_healthy, "the image's HEALTHCHECK to pass", 40)
     async with aiohttp.ClientSession() as session:
 
-        async def all_known() -> bool:
+        async def all_serve() -> bool:
             async with session.get(f"http://{host}:9900/api/v1/backends") as response:
                 known = (await response.json())["backends"]
-            return {backend["name"] for backend in known} == {backend.container.name for backend in backends}
+            available = {backend["name"] for backend in known if backend["reason"] is None}
+            return available == {backend.container.name for backend in backends}
 
-        await wait_until_async(all_known, "all backends to be found by their labels", 10)
-        names = set()
-        for _ in range(12):
+        await wait_until_async(all_serve, "all backends to be found by their labels", 30)
+        names: list[str] = []
+        while len(set(names)) < len(backends) and len(names) < 100:
             async with session.get(f"http://{host}:8080/") as response:
                 assert response.status == 200
-                names.add((await response.json())["name"])
-        assert names == {backend.name for backend in backends}
+                names.append((await response.json())["name"])
+        assert set(names) == {backend.name for backend in backends}
         async with session.get(f"http://{host}:9900/metrics") as response:
             text = await response.text()
-        assert 'seawall_requests_total{code="200",method="GET",service="web"} 12.0' in text
+        assert f'seawall_requests_total{{code="200",method="GET",service="web"}} {len(names)}.0' in text
         assert "seawall_discovery_connected 1.0" in text
         assert 'wire="compiled"' in text
     user = container.exec_run(["python3", "-c", "import os; print(os.getuid())"]).output
@@ -196,7 +197,7 @@ async def test_compose_file_brings_up_proxy_and_backends(
                 return False
             return len(names) == 3
 
-        await wait_until_async(answered_by_all, "three backends to answer through the proxy", 20)
+        await wait_until_async(answered_by_all, "three backends to answer through the proxy", 60)
 
 
 async def test_prometheus_of_the_compose_file_scrapes_the_proxy(run_compose: RunCompose, prometheus_image: str) -> None:
@@ -216,7 +217,7 @@ async def test_prometheus_of_the_compose_file_scrapes_the_proxy(run_compose: Run
                 return False
             return [series["value"][1] for series in found] == ["3"]
 
-        await wait_until_async(sees_all_backends, "Prometheus to see three backends available", 30)
+        await wait_until_async(sees_all_backends, "Prometheus to see three backends available", 60)
         async with session.get(f"{api}/rules") as response:
             groups = (await response.json())["data"]["groups"]
         assert {group["file"] for group in groups} == {"/etc/prometheus/alerts.yml"}

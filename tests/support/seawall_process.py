@@ -11,7 +11,8 @@ from typing import Any, Self
 
 import aiohttp
 
-START_DEADLINE = 15.0  # seconds
+START_DEADLINE = 30.0  # seconds
+LOG_DEADLINE = 10.0  # seconds; only what never comes takes as long
 
 
 class SeawallProcess:
@@ -56,7 +57,7 @@ class SeawallProcess:
         if self._reading is not None:
             await self._reading
 
-    async def logged(self, event: str, within: float = 5.0, **fields: Any) -> dict[str, Any]:
+    async def logged(self, event: str, within: float = LOG_DEADLINE, **fields: Any) -> dict[str, Any]:
         """The first line with this event and these fields; waits for it."""
 
         def fits(line: dict[str, Any]) -> bool:
@@ -64,7 +65,7 @@ class SeawallProcess:
 
         return await self._line(fits, within, f"{event!r} with {fields}")
 
-    async def logged_about(self, text: str, within: float = 5.0) -> dict[str, Any]:
+    async def logged_about(self, text: str, within: float = LOG_DEADLINE) -> dict[str, Any]:
         """The first line that has this text in it anywhere; waits for it."""
         return await self._line(lambda line: text in json.dumps(line), within, repr(text))
 
