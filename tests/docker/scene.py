@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.docker.conftest import AnsweringEngine
 from tests.support.containers import Backend, RunBackend
 from tests.support.seawall_process import SeawallProcess
 from tests.support.waiting import wait_until_async
 
 LABELS = {"seawall.enable": "true", "seawall.service": "web", "seawall.port": "8000"}
+PATIENCE = 20.0  # seconds; only what never comes takes as long
 Transition = tuple[str, ...]  # backend, before, after, reason
 
 
@@ -29,6 +32,13 @@ async def settle(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def told(engine: AnsweringEngine, backend: Backend, action: str, since: float) -> float:
+    """When the engine told first of what it did to the container, in seconds since the epoch."""
+    wanted = {"container": backend.id, "event": action}
+    events = engine.client.events(since=int(since), until=int(time.time()) + 1, decode=True, filters=wanted)
+    return float(min(event["timeNano"] for event in events) / 1e9)
+
+
 # what the proxy says
 
 
@@ -39,13 +49,13 @@ async def standing(seawall: SeawallProcess, backend: Backend) -> dict[str, Any]:
     return found[0] if found else {}
 
 
-async def until_serving(seawall: SeawallProcess, *backends: Backend, within: float = 10) -> None:
+async def until_serving(seawall: SeawallProcess, *backends: Backend, within: float = PATIENCE) -> None:
     """The proxy holds these backends available."""
     for backend in backends:
         await until(seawall, backend, None, within)
 
 
-async def until(seawall: SeawallProcess, backend: Backend, reason: str | None, within: float = 10) -> None:
+async def until(seawall: SeawallProcess, backend: Backend, reason: str | None, within: float = PATIENCE) -> None:
     """The backend is unavailable for this reason; None: available."""
 
     async def is_so() -> bool:
@@ -106,6 +116,19 @@ def _transition(document: Mapping[str, str]) -> Transition:
 # what the backends say
 
 
+async def until_left_alone(seawall: SeawallProcess, backend: Backend) -> int:
+    """How many requests it had when the last was answered. For one that is unavailable already.
+
+    A worker that is asked for its figures has read before what it was told of the backend.
+    """
+
+    async def is_idle() -> bool:
+        return int((await standing(seawall, backend))["in_flight"]) == 0
+
+    await wait_until_async(is_idle, f"{backend!r} to have nothing in flight", 10)
+    return await requests_of(backend)
+
+
 async def requests_of(backend: Backend) -> int:
     """How many requests it was sent, probes of /health and questions of the test not among them."""
     return int((await backend.get("/stats"))["requests"])
@@ -116,6 +139,7 @@ async def probes_of(backend: Backend) -> int:
     return int((await backend.get("/stats"))["probes"])
 
 
-async def become(backend: Backend, **manners: int) -> None:
-    """From now on it misbehaves like this: see Manners in backend_app/app.py."""
-    await backend.get("/become?" + "&".join(f"{name}={value}" for name, value in manners.items()))
+async def become(backend: Backend, **manners: int) -> int:
+    """From now on it misbehaves like this: see Manners in backend_app/app.py. How many requests it had until now."""
+    answer = await backend.get("/become?" + "&".join(f"{name}={value}" for name, value in manners.items()))
+    return int(answer["requests"])

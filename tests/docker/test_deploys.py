@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.docker.conftest import AnsweringEngine
+from tests.docker.scene import told
 from tests.support.containers import Backend, RunBackend, Scope
-from tests.support.load import Load, Report
+from tests.support.load import Load
 from tests.support.private_engine import Engine
 from tests.support.seawall_process import SeawallProcess
 
@@ -37,7 +38,7 @@ async def replicas(run_backend: RunBackend, count: int = 3, prefix: str = "web",
 async def until_serving(seawall: SeawallProcess, *backends: Backend) -> None:
     """The proxy knows these backends and holds them available."""
     for backend in backends:
-        await seawall.logged("backend", within=10, backend=backend.container.name, after="available")
+        await seawall.logged("backend", within=20, backend=backend.container.name, after="available")
 
 
 async def settle(seconds: float) -> None:
@@ -80,17 +81,15 @@ async def test_from_the_kill_event_to_the_last_new_request_it_is_under_20_ms(
 ) -> None:
     *leaving, staying = await replicas(run_backend, 6)
     await until_serving(seawall, *leaving, staying)
-    since = int(time.time())
+    since = time.time()
     async with Load(seawall.url, rate=2 * RATE, max_seconds=60) as load:
         await settle(0.5)
         for backend in leaving:
             await backend.kill("SIGTERM")
-            await seawall.logged("backend", within=10, backend=backend.container.name, after="draining")
+            await seawall.logged("backend", backend=backend.container.name, after="draining")
         await settle(0.5)
     assert not load.report.failed, load.report
-    events = engine.client.events(since=since, until=int(time.time()) + 1, decode=True, filters={"event": "kill"})
-    killed = {event["id"]: event["timeNano"] / 1e9 for event in events}
-    delays = [max(await moments_of_requests(backend)) - killed[backend.id] for backend in leaving]
+    delays = [max(await moments_of_requests(backend)) - told(engine, backend, "kill", since) for backend in leaving]
     assert statistics.median(delays) < 0.020, delays  # of five: a busy machine may not let one of them see its last
 
 
@@ -108,18 +107,23 @@ async def test_sigkill_of_one_loses_no_get(seawall: SeawallProcess, run_backend:
     assert backends[0].name not in {record.backend for record in report.records[-RATE // 2 :]}
 
 
-async def test_pause_is_seen_only_by_what_was_in_flight(seawall: SeawallProcess, run_backend: RunBackend) -> None:
+async def test_pause_is_seen_only_by_what_was_in_flight(
+    engine: AnsweringEngine, seawall: SeawallProcess, run_backend: RunBackend
+) -> None:
     backends = await replicas(run_backend)
     await until_serving(seawall, *backends)
     async with Load(f"{seawall.url}/?delay=10", rate=RATE, max_seconds=30, patience=20) as load:
         await settle(0.5)
+        begun = time.time()
         await backends[0].pause()
         await settle(2)
         await backends[0].unpause()
         await load.until_served_by(backends[0].name)
     report = load.report
     slow = [record for record in report.records if record.latency > 1]
-    assert len(slow) <= 4, report  # in flight at that moment, and sent before the event came
+    # in flight at that moment, and sent there before the engine told: POSTs, for a GET goes elsewhere
+    sent = (told(engine, backends[0], "pause", begun) - begun) * RATE / 2 / len(backends)
+    assert len(slow) <= 4 + sent, report
     assert not [record for record in report.failed if record not in slow], report
 
 
@@ -156,10 +160,9 @@ async def test_newcomer_that_boots_slowly_costs_no_request(seawall: SeawallProce
             await run_backend(f"slow-{number}", labels=LABELS, env={**ENV, "BOOT_SECONDS": 2}, ready=False)
             for number in range(3)
         ]
-        await settle(3.5)
-    report = load.report
-    assert not report.failed, report
-    assert {backend.name for backend in booting} <= set(report.by_backend)
+        for backend in booting:
+            await load.until_served_by(backend.name)
+    assert not load.report.failed, load.report
 
 
 @pytest.mark.timeout(180)
@@ -179,11 +182,8 @@ async def test_engine_restart_loses_no_request_and_is_caught_up_with(
             assert len(service["backends"]) == len(backends)  # frozen
             await asyncio.to_thread(restartable_engine.start)
             newcomer = await scope.run_backend("newcomer", labels=LABELS, env=ENV)
-            await seawall.logged("backend", within=2, backend=newcomer.container.name, after="available")
-            await settle(1.5)  # it may have been found before it listened, and be suspect for a second
-        report: Report = load.report
-        assert not report.failed, report
-        assert newcomer.name in report.by_backend
+            await load.until_served_by(newcomer.name)
+        assert not load.report.failed, load.report
 
 
 async def test_label_mistakes_harm_only_their_container(seawall: SeawallProcess, run_backend: RunBackend) -> None:
@@ -199,9 +199,10 @@ async def test_label_mistakes_harm_only_their_container(seawall: SeawallProcess,
     await run_backend("typo", labels={**LABELS, "seawall.wieght": "3"})
     await until_serving(seawall, good)
     for name in (*mistakes, "typo"):
-        await seawall.logged_about(name, within=5)
-    async with Load(seawall.url, rate=50, max_seconds=10) as load:
-        await settle(0.5)
+        await seawall.logged_about(name)
+    async with Load(seawall.url, rate=50, max_seconds=40) as load:
+        for name in ("good", "typo"):
+            await load.until_served_by(name)
     assert not load.report.failed, load.report
     assert {name.partition("-")[0] for name in load.report.by_backend} == {"good", "typo"}
     seen = {each["name"]: each for each in (await seawall.admin("/api/v1/containers"))["containers"]}

@@ -22,6 +22,7 @@ from tests.docker.scene import (
     standing,
     states_of,
     until,
+    until_left_alone,
     until_serving,
 )
 from tests.support.containers import Backend, RunBackend, Scope
@@ -66,11 +67,10 @@ async def test_newcomer_that_boots_for_5_s_costs_nobody_anything(
         booting = await run_backend("booting", labels=LABELS, env={"BOOT_SECONDS": 5}, ready=False)
         await until(seawall, booting, "pending")
         await until_serving(seawall, booting)
-        await settle(1)
+        await load.until_served_by(booting.name)
     report = load.report
     assert not report.failed, report
     assert report.percentile(100) < 1, report
-    assert booting.name in report.by_backend
     assert not (await standing(seawall, booting))["failures"]
 
 
@@ -94,7 +94,7 @@ async def test_docker_healthcheck_says_when_a_backend_serves(seawall: SeawallPro
         await wait_until_async(lambda: has_been_asked(checked, own + 1), "a request to the healthy one", 5)
         await in_container(checked, "rm", "/tmp/well")
         await until(seawall, checked, "unhealthy")
-        out = await requests_of(checked)
+        out = await until_left_alone(seawall, checked)
         await settle(0.5)
         assert await requests_of(checked) == out
         await in_container(checked, "touch", "/tmp/well")
@@ -121,8 +121,7 @@ async def test_backend_that_answers_503_on_2_of_5_requests_is_out_within_2_s(
     await until_serving(seawall, *good, flaky)
     async with Load(seawall.url, rate=RATE, post_share=0, max_seconds=30) as load:
         await until(seawall, flaky, "circuit_open", within=2)
-        await settle(0.2)  # what was in flight there ends
-        asked = await requests_of(flaky)
+        asked = await until_left_alone(seawall, flaky)
         await settle(1)
         assert await requests_of(flaky) == asked
     assert not load.report.failed, load.report  # each 503 was made good by a retry
@@ -139,13 +138,13 @@ async def test_backend_that_fails_at_once_costs_less_than_20_requests(
     await until_serving(seawall, *good, failing)
     async with Load(f"{seawall.url}/?delay=30", rate=RATE, max_seconds=30) as load:
         await settle(1)
-        before = await requests_of(failing)
-        await become(failing, fail_every=1)  # 500 in a millisecond: it looks idle, and least connections loves that
-        await until(seawall, failing, "circuit_open", within=3)
+        # 500 in a millisecond: it looks idle, and least connections loves that
+        before = await become(failing, fail_every=1)
+        await until(seawall, failing, "circuit_open")
         await settle(2)
         cost = await requests_of(failing) - before
     assert len(load.report.failed) < 20, load.report  # a 500 may be the application's own: it is not sent again
-    assert cost < 40  # those before it became so, between two questions of this test, among them
+    assert cost < 20
     assert (await standing(seawall, failing))["circuit"]["opened"] == {"server-errors": 1}
 
 
@@ -227,14 +226,14 @@ async def test_deploys_and_restarts_of_others_reset_nobodys_state(
         await until_serving(seawall, other)
         await settle(0.5)
         after = {backend: await fixed_facts(seawall, backend) for backend in (well, ill)}
-        asked = await requests_of(ill)
+        asked = await until_left_alone(seawall, ill)
         await settle(0.5)
         assert await requests_of(ill) == asked
     services = {service["name"]: service for service in (await seawall.admin("/api/v1/services"))["services"]}
     assert services["web"]["policy"] == "random"  # the newest labels hold
     for backend, (facts, since) in before.items():
         assert after[backend][0] == facts
-        assert after[backend][1] == pytest.approx(since, abs=0.5)
+        assert after[backend][1] == pytest.approx(since, abs=1)  # far less than all of it took
     lost = load.report.failed[failed:]
     assert len(lost) <= 2, load.report  # the redeployed one was removed by force: what was in flight there
 
@@ -248,11 +247,11 @@ async def test_unpaused_backend_gets_one_trial_first(seawall: SeawallProcess, ru
     await until_serving(seawall, *backends)
     await away.pause()
     await until(seawall, away, "paused")
-    async with Load(f"{seawall.url}/?delay=1000", rate=30, max_seconds=30) as load:
+    async with Load(f"{seawall.url}/?delay=2500", rate=30, max_seconds=30) as load:
         await away.unpause()
         before = await requests_of(away)
         await wait_until_async(lambda: has_been_asked(away, before + 1), "the trial", 5)
-        await settle(0.5)  # half of the trial's time, and 15 requests
+        await settle(0.5)  # a fifth of the trial's time, and 15 requests
         assert await requests_of(away) == before + 1
         assert (await standing(seawall, away))["reason"] == "on_trial"
         await until_serving(seawall, away)
@@ -304,7 +303,7 @@ async def test_every_transition_is_one_event_and_one_line(seawall: SeawallProces
             await until(seawall, second, "circuit_open")
         await first.stop()
         await seawall.logged("backend", backend=first.container.name, after="gone")
-        await wait_until_async(lambda: is_same(heard, seawall), "the events to be the log's", 2)
+        await wait_until_async(lambda: is_same(heard, seawall), "the events to be the log's", 10)
     states = states_of(seawall, first)
     expected = ["available", "paused", "on trial", "available", "draining", "gone"]
     assert [state for state in states if state in expected] == expected
