@@ -103,7 +103,7 @@ async def test_sigkill_of_one_loses_no_get(seawall: SeawallProcess, run_backend:
     report = load.report
     assert not report.of("GET").failed, report
     # a POST may fail only if it was in flight there: 20 ms of a third of the POSTs, and as many again for the event
-    assert len(report.of("POST").failed) <= 4, report
+    assert len(report.of("POST").failed) <= 4 + report.of("POST").burst / len(backends), report
     assert backends[0].name not in {record.backend for record in report.records[-RATE // 2 :]}
 
 
@@ -123,7 +123,7 @@ async def test_pause_is_seen_only_by_what_was_in_flight(
     slow = [record for record in report.records if record.latency > 1]
     # in flight at that moment, and sent there before the engine told: POSTs, for a GET goes elsewhere
     sent = (told(engine, backends[0], "pause", begun) - begun) * RATE / 2 / len(backends)
-    assert len(slow) <= 4 + sent, report
+    assert len(slow) <= 4 + sent + report.of("POST").burst / len(backends), report
     assert not [record for record in report.failed if record not in slow], report
 
 

@@ -20,7 +20,7 @@ from tests.support.seawall_process import SeawallProcess
 RATE = 200  # requests a second
 WORK = "/?delay=10"
 HARD_WORK = "/?delay=400"  # so long that what a busy machine adds to it is little
-IN_FLIGHT = 4  # POSTs at one backend at once, at most: 200 a second, 10 ms, five backends, and a busy machine
+IN_FLIGHT = 4  # POSTs at one backend at once, at most: 200 a second, 10 ms, five backends; and its share of a burst
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_sigkill_of_one_fails_no_get(seawall: SeawallProcess, five: list[B
         await settle(2)
     report = load.report
     assert not report.of("GET").failed, report
-    assert len(report.of("POST").failed) <= IN_FLIGHT, report
+    assert len(report.of("POST").failed) <= IN_FLIGHT + report.of("POST").burst / len(five), report
     assert five[0].name not in {record.backend for record in report.records[-RATE:]}
 
 
@@ -66,7 +66,7 @@ async def test_pause_for_20_s_delays_no_get_and_only_posts_in_flight(
     posts = report.of("POST")
     concerned = {record.id for record in (*posts.failed, *posts.slower_than(1))}
     sent = (told(engine, five[0], "pause", begun) - begun) * RATE / 2 / len(five)  # there before the engine told
-    assert len(concerned) <= IN_FLIGHT + sent, report
+    assert len(concerned) <= IN_FLIGHT + sent + posts.burst / len(five), report
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ async def test_stopped_process_of_which_the_engine_knows_nothing_delays_few_requ
         await settle(1)
     report = load.report
     assert not report.of("GET").failed, report
-    assert len(report.slower_than(1)) <= most, report.slower_than(1)
+    assert len(report.slower_than(1)) <= most + report.burst / len(backends), report.slower_than(1)
     assert max(record.latency for record in report.of("GET").records) < 3, report
 
 

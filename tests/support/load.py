@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,6 +89,16 @@ class Report:
     def slower_than(self, seconds: float) -> list[Record]:
         """Those whose latency was more, failed or not."""
         return [record for record in self.records if record.latency > seconds]
+
+    @property
+    def burst(self) -> int:
+        """How many of those that took less than a second were in flight at once, at most.
+
+        A machine that stands still for a moment sends what was due meanwhile in one go: so many meet the same event.
+        """
+        quick = [record for record in self.records if record.latency < 1]
+        changes = [change for record in quick for change in ((record.due, 1), (record.due + record.latency, -1))]
+        return max(accumulate(change for _, change in sorted(changes)), default=0)
 
     def of(self, method: str) -> "Report":
         return Report(tuple(record for record in self.records if record.method == method))
