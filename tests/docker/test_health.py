@@ -113,15 +113,16 @@ async def test_docker_healthcheck_says_when_a_backend_serves(seawall: SeawallPro
         pytest.param({"seawall.circuit.ratio": "0.3"}, {"FAIL_EVERY": 5, "FAIL_COUNT": 2}, id="evenly, by the ratio"),
     ],
 )
-async def test_backend_that_answers_503_on_2_of_5_requests_is_out_within_2_s(
+async def test_backend_that_answers_503_on_2_of_5_requests_is_out_after_its_share_of_2_s(
     seawall: SeawallProcess, run_backend: RunBackend, labels: dict[str, str], manners: dict[str, int]
 ) -> None:
     good = await replicas(run_backend, 2, labels=labels)
     (flaky,) = await replicas(run_backend, 1, "flaky", labels=labels, env={**manners, "FAIL_STATUS": 503})
     await until_serving(seawall, *good, flaky)
     async with Load(seawall.url, rate=RATE, post_share=0, max_seconds=30) as load:
-        await until(seawall, flaky, "circuit_open", within=2)
+        await until(seawall, flaky, "circuit_open")
         asked = await until_left_alone(seawall, flaky)
+        assert asked <= 2 * RATE / 3
         await settle(1)
         assert await requests_of(flaky) == asked
     assert not load.report.failed, load.report  # each 503 was made good by a retry
