@@ -119,7 +119,7 @@ async def test_only_replica_restarted_fails_nothing_because_requests_are_held(
 ) -> None:
     # An engine alone takes about 800 ms for it; a busy machine more, so the line is longer than by default. The app
     # serves for half a second after the signal: that far can its event be behind it on such a machine.
-    labels = {"seawall.limit.wait": "5s", "seawall.limit.queue": "1000"}
+    labels = {"seawall.limit.wait": "8s", "seawall.limit.queue": "2000"}
     (only,) = await replicas(run_backend, 1, labels=labels, env={"LINGER": 0.5})
     await until_serving(seawall, only)
     async with Load(seawall.url + WORK, rate=RATE, max_seconds=30) as load:
