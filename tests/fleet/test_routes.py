@@ -1,5 +1,6 @@
 """Which route a request takes: the rules one by one, their order, and the index against a plain evaluation."""
 
+import time
 import timeit
 from collections.abc import Callable, Iterable
 
@@ -306,7 +307,8 @@ def test_a_prefix_of_thousands_of_segments_builds_and_matches() -> None:
 def test_cost_does_not_grow_with_the_number_of_routes(make: Callable[[int], list[Rule]], head: RequestHead) -> None:
     few = nanoseconds_per_lookup(make(10), head, repeats=15)
     many = nanoseconds_per_lookup(make(10_000), head, repeats=15)
-    assert many <= 4 * few
+    # A thousand times as many: caches that others fill too make it some multiple, a walk over them all hundreds.
+    assert many <= 12 * few
 
 
 @pytest.mark.parametrize("unit", ["/", "/a", "/..", "/a/..", "/%2e%2E", "/."])
@@ -316,7 +318,10 @@ def test_a_hostile_path_costs_no_more_than_its_length(unit: str) -> None:
     def seconds(count: int) -> float:
         # A suffix of its own for each lookup: what is remembered of the last path does not help.
         heads = [request(target=f"{unit * count}/{number}") for number in range(20)]
-        return min(timeit.repeat(lambda: [routes.match(head) for head in heads], number=1, repeat=10))
+        runs = timeit.repeat(
+            lambda: [routes.match(head) for head in heads], timer=time.thread_time, number=1, repeat=10
+        )
+        return min(runs)  # of CPU: a long run is interrupted on a busy machine, and a short one is not
 
     assert seconds(2000) <= 20 * 4 * seconds(100)
 
