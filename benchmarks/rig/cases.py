@@ -6,6 +6,9 @@ MEGABYTE = 1_000_000
 LARGE_BYTES = 100_000
 SMALL_BODY = b"Hello, world\n"
 
+# What a simple client says of itself, beside its Host: 2 fields in all.
+PLAIN_FIELDS = (("Host", "app.example.com"), ("Accept", "*/*"))
+
 # Chrome's request for a page, in its order: 13 fields.
 BROWSER_FIELDS = (
     ("Host", "app.example.com"),
@@ -37,9 +40,11 @@ class Case:
     name: str
     title: str
     connections: int
+    fields: tuple[tuple[str, str], ...] = BROWSER_FIELDS
     path: str = "/small"
     answer_bytes: int = len(SMALL_BODY)
     upload_bytes: int = 0
+    is_closing: bool = False  # each request on a connection of its own
     is_default: bool = False
 
     @property
@@ -55,7 +60,7 @@ class Case:
     @property
     def needs_sink(self) -> bool:
         """True when the upload is too large for a backend that answers before it has read it."""
-        return self.upload_bytes >= MEGABYTE
+        return self.upload_bytes >= LARGE_BYTES
 
     @property
     def units_per_request(self) -> float:
@@ -64,11 +69,34 @@ class Case:
 
 
 CASES = (
-    Case(name="small", title="small GET, 64 connections", connections=64, is_default=True),
-    Case(name="small-512", title="small GET, 512 connections", connections=512),
-    Case(name="small-1", title="small GET, 1 connection", connections=1),
-    Case(name="post-100", title="POST of 100 bytes, 64 connections", connections=64, upload_bytes=100),
+    *(
+        Case(
+            name="small" if count == 64 else f"small-{count}",
+            title=f"small GET, 13 fields, {count} connection{'s' if count > 1 else ''}",
+            connections=count,
+            is_default=count == 64,
+        )
+        for count in (64, 1, 512, 2000)
+    ),
+    *(
+        Case(
+            name=f"plain-{count}",
+            title=f"small GET, 2 fields, {count} connection{'s' if count > 1 else ''}",
+            connections=count,
+            fields=PLAIN_FIELDS,
+        )
+        for count in (1, 64, 512, 2000)
+    ),
+    Case(name="new", title="a new connection per request, 64 at once", connections=64, is_closing=True),
+    Case(name="get-1k", title="1 KB down, 64 connections", connections=64, path="/1k", answer_bytes=1_000),
+    Case(name="post-1k", title="1 KB up (POST), 64 connections", connections=64, upload_bytes=1_000),
     Case(name="get-100k", title="100 KB down, 64 connections", connections=64, path="/100k", answer_bytes=100_000),
+    Case(name="put-100k", title="100 KB up, 64 connections", connections=64, path="/up", upload_bytes=100_000),
     Case(name="get-10m", title="10 MB down, 8 connections", connections=8, path="/10m", answer_bytes=10 * MEGABYTE),
     Case(name="put-10m", title="10 MB up, 8 connections", connections=8, path="/up", upload_bytes=10 * MEGABYTE),
 )
+
+
+def find_case(name: str) -> Case:
+    """The case of that name. Raises KeyError."""
+    return {case.name: case for case in CASES}[name]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.rig.cases import BROWSER_FIELDS, Case
+from benchmarks.rig.cases import Case
 from benchmarks.rig.process import pinned
 
 EXTRA_SECONDS = 30  # after which a wrk that does not end is stopped
@@ -41,7 +41,9 @@ class Load:
 
 def write_script(case: Case, folder: Path) -> Path:
     """The Lua script of a case: the request is built once by wrk, nothing in Lua runs per request."""
-    lines = [f"wrk.headers[{lua_string(name)}] = {lua_string(value)}" for name, value in BROWSER_FIELDS]
+    lines = [f"wrk.headers[{lua_string(name)}] = {lua_string(value)}" for name, value in case.fields]
+    if case.is_closing:
+        lines.append('wrk.headers["Connection"] = "close"')
     if case.upload_bytes:
         lines.append('wrk.method = "POST"')
         lines.append('wrk.headers["Content-Type"] = "application/octet-stream"')

@@ -37,6 +37,7 @@ class Peer:
     install: str
     optional: bool = False
     is_for_large_bodies: bool = False  # differs from another peer in its buffers only: left out of the small cases
+    is_extra: bool = False  # measured only when named
 
     @property
     def is_installed(self) -> bool:
@@ -90,6 +91,7 @@ PEERS = (
             ),
             python_package="aiohttp",
             install="pip install aiohttp uvloop",
+            is_extra=bool(options),
         )
         for name, options in (("aiohttp", ()), ("aiohttp-uvloop", ("--uvloop",)))
     ),
@@ -113,12 +115,23 @@ PEERS = (
         install="apt-get install caddy",
         optional=True,
     ),
+    Peer(
+        name="traefik",
+        command=(
+            *("traefik", "--entryPoints.in.address=127.0.0.1:@PORT@", "--providers.file.filename=@CONFIGURATION@"),
+            *("--log.level=ERROR", "--global.checkNewVersion=false", "--global.sendAnonymousUsage=false"),
+        ),
+        configuration="traefik.yaml",
+        version_command=("traefik", "version"),
+        install="one file from its releases, on PATH",
+        optional=True,
+    ),
 )
 
 
 def choose_peers(names: Sequence[str] | None, *, tools: Sequence[str]) -> list[Peer]:
     """The peers to run. Raises SystemExit when a program is missing; an optional peer nobody named is left out."""
-    chosen = [peer for peer in PEERS if names is None or peer.name in names]
+    chosen = [peer for peer in PEERS if (not peer.is_extra if names is None else peer.name in names)]
     missing = [program for program in tools if find_program(program) is None]
     for peer in chosen:
         if not peer.is_installed and peer.optional and names is None:

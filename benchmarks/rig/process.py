@@ -36,13 +36,16 @@ class Running:
     def __repr__(self) -> str:
         return f"<Running {self.name} pid={self.pid} port={self.port}>"
 
-    def wait_answer(self, path: str) -> None:
-        """Return when the program answers GET path with 200. Raises RuntimeError with its log when it does not."""
+    def wait_answer(self, path: str, host: str | None = None) -> None:
+        """Return when the program answers GET path (at that Host) with 200.
+
+        Raises RuntimeError with its log when it does not.
+        """
         deadline = time.monotonic() + READY_SECONDS
         outcome = "not tried"
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                outcome = str(get(self.port, path)[0])
+                outcome = str(get(self.port, path, host)[0])
             except OSError as error:
                 outcome = str(error)
             if outcome == "200":
@@ -116,11 +119,11 @@ def take_ports(count: int) -> list[int]:
     raise RuntimeError(f"fewer than {count} free ports in {PORTS}")
 
 
-def get(port: int, path: str) -> tuple[int, bytes]:
+def get(port: int, path: str, host: str | None = None) -> tuple[int, bytes]:
     """Status and body of one GET. Raises OSError when there is no answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=READY_SECONDS)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={} if host is None else {"Host": host})
         answer = connection.getresponse()
         return answer.status, answer.read()
     except http.client.HTTPException as error:
