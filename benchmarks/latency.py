@@ -20,7 +20,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.rig.cases import find_case
-from benchmarks.rig.cpu import core_time, cpu_time
+from benchmarks.rig.cpu import TICKS_PER_SECOND, core_time, cpu_time
 from benchmarks.rig.load import drive
 from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
 from benchmarks.rig.open_loop import Waits, ask_at
@@ -188,7 +188,7 @@ def sample(proxy: Running, load: str, rate: float, number: int, seconds: float, 
     cpu, own, others = cpu_time(proxy.pid), core_time((cores.proxy,)), core_time(cores.load)
     waits = ask_at(proxy.port, rate, seconds=seconds, seed=number, cores=cores.load)
     used = cpu_time(proxy.pid).since(cpu)
-    passed = (core_time((cores.proxy,)).total - own.total) / 100
+    passed = (core_time((cores.proxy,)).total - own.total) / TICKS_PER_SECOND
     return Sample(
         peer=proxy.name,
         round=number,

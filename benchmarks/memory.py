@@ -3,7 +3,7 @@
 Every connection asks once, gets its answer, and stays open. They ask one after the other, so that one upstream
 connection serves them all and only the client side grows. The kernel's socket buffers are in no process's memory.
 
-    python -m benchmarks.memory [--peers seawall,nginx] [--connections 10000] [--json FILE] [--readme]
+    python -m benchmarks.memory [--peers seawall,nginx] [--connections 10000] [--json FILE] [--readme] [--from FILE]
 """
 
 import argparse
@@ -26,6 +26,7 @@ from benchmarks.rig.machine import Cores, describe, raise_open_files, split_core
 from benchmarks.rig.peers import PEERS, Peer, choose_peers, start_peer, version_of
 from benchmarks.rig.process import Running, leave_on_signal
 from benchmarks.rig.report import README, aligned, replace_section
+from benchmarks.rig.standing import Line
 
 REQUEST = b"GET /small HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: benchmark\r\nAccept: */*\r\n\r\n"
 WARM_UP_CONNECTIONS = 100
@@ -52,41 +53,71 @@ class Footprint:
         return (self.full.proportional - self.idle.proportional) / self.connections
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """A whole run, as it is written to JSON."""
+
+    machine: dict[str, str]
+    footprints: list[Footprint]
+    failures: list[str]
+
+    def to_json(self) -> str:
+        """Text that `read_results` takes back."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
 def main() -> int:
     """Exit code: 0, or 1 when a peer could not hold the connections."""
     options = parse_options()
     signal.signal(signal.SIGTERM, leave_on_signal)
-    peers = choose_peers(options.peers, tools=("nginx", "taskset"))
+    results = read_results(options.source) if options.source else measure_all(options)
+    print(table(results))
+    if options.json:
+        options.json.write_text(results.to_json())
+    if options.readme:
+        draw(results)
+        replace_section(README, "memory", pictures() + table(results))
+    for complaint in results.failures:
+        print(complaint, file=sys.stderr)
+    return 1 if results.failures else 0
+
+
+def read_results(path: Path) -> Results:
+    """Read what a run has written."""
+    raw = json.loads(path.read_text())
+    moments = ("idle", "full", "after")
+    footprints = [
+        Footprint(**each | {moment: Memory(**each[moment]) for moment in moments}) for each in raw["footprints"]
+    ]
+    return Results(**raw | {"footprints": footprints})
+
+
+def measure_all(options: argparse.Namespace) -> Results:
+    """Every peer, one after the other."""
+    peers = [peer for peer in choose_peers(options.peers, tools=("nginx", "taskset")) if not peer.is_for_large_bodies]
     cores = split_cores()
     raise_open_files()
     _require_files(options.connections)
-    machine, footprints, complaints = describe(), [], []
+    machine, footprints, failures = describe(), [], []
     for peer in peers:
+        print(f"memory: {peer.name}", file=sys.stderr)
         try:
             footprints.append(measure(peer, cores, options.connections))
         except (RuntimeError, OSError) as error:
-            complaints.append(f"{peer.name}: {error}")
-    text = table(machine, footprints)
-    print(text)
-    if options.json:
-        content = {"machine": machine, "footprints": [asdict(footprint) for footprint in footprints]}
-        options.json.write_text(json.dumps(content, indent=1) + "\n")
-    if options.readme:
-        replace_section(README, "memory", text)
-    for complaint in complaints:
-        print(complaint, file=sys.stderr)
-    return 1 if complaints else 0
+            failures.append(f"{peer.name}: {error}")
+    return Results(machine=machine, footprints=footprints, failures=failures)
 
 
 def parse_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--peers", type=lambda text: text.split(","), default=["seawall", "nginx"])
+    parser.add_argument("--peers", type=lambda text: text.split(","), help=",".join(peer.name for peer in PEERS))
     parser.add_argument("--connections", type=int, default=10_000)
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md")
+    parser.add_argument("--readme", action="store_true", help="put table and plots into benchmarks/README.md")
+    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
     options = parser.parse_args()
-    unknown = set(options.peers) - {peer.name for peer in PEERS}
+    unknown = set(options.peers or ()) - {peer.name for peer in PEERS}
     if unknown:
         parser.error(f"unknown peers: {', '.join(sorted(unknown))}")
     if options.connections < 1:
@@ -186,23 +217,49 @@ def close_all(clients: list[socket.socket]) -> None:
         client.close()
 
 
-def table(machine: dict[str, str], footprints: list[Footprint]) -> str:
+def table(results: Results) -> str:
     """The answer in Markdown."""
     head = ("proxy", "open", "idle RSS MB", "idle PSS MB", "full PSS MB", "after PSS MB", "KB per connection")
-    cells: list[tuple[str, ...]] = [head]
-    for footprint in footprints:
-        moments = (footprint.idle, footprint.full, footprint.after)
-        cells.append(
-            (
-                f"{footprint.peer} {footprint.version}",
-                f"{footprint.connections:,}",
-                f"{footprint.idle.resident / 1e6:.1f}",
-                *(f"{moment.proportional / 1e6:.1f}" for moment in moments),
-                f"{footprint.per_connection / 1000:.2f}",
-            )
-        )
-    facts = [f"- {key}: {value}" for key, value in machine.items()]
+    facts = [f"- {key}: {value}" for key, value in results.machine.items()]
+    cells = [head, *(_cells(footprint) for footprint in results.footprints)]
     return "\n".join([*facts, "", *aligned(cells)]) + "\n"
+
+
+def _cells(footprint: Footprint) -> tuple[str, ...]:
+    moments = (footprint.idle, footprint.full, footprint.after)
+    return (
+        f"{footprint.peer} {footprint.version}",
+        f"{footprint.connections:,}",
+        f"{footprint.idle.resident / 1e6:.1f}",
+        *(f"{moment.proportional / 1e6:.1f}" for moment in moments),
+        f"{footprint.per_connection / 1000:.2f}",
+    )
+
+
+def draw(results: Results) -> None:
+    """Idle and full in one plot, what a connection adds in another."""
+    from benchmarks.rig.drawing import draw_bars  # here: an install that only measures has no matplotlib
+
+    bars = {each.peer: [each.idle.proportional / 1e6, each.full.proportional / 1e6] for each in results.footprints}
+    connections = max((each.connections for each in results.footprints), default=0)
+    groups = ["idle", f"with {connections:,} idle connections"]
+    if bars:
+        draw_bars("memory", title="Memory of all processes", y="PSS, MB", groups=groups, bars=bars)
+
+
+def pictures() -> str:
+    """The plot in Markdown."""
+    return "![Memory](plots/memory.svg)\n\n"
+
+
+def standing(results: Results) -> list[Line]:
+    """For the summary: idle, and what a connection adds."""
+    idle = {each.peer: each.idle.proportional / 1e6 for each in results.footprints}
+    added = {each.peer: each.per_connection / 1000 for each in results.footprints}
+    return [
+        Line(question="memory when idle", unit="MB", figures=idle, is_less_better=True),
+        Line(question="memory per idle connection", unit="KB", figures=added, is_less_better=True),
+    ]
 
 
 def _require_files(connections: int) -> None:

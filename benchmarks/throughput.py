@@ -38,7 +38,10 @@ def main() -> int:
     if options.json:
         options.json.write_text(results.to_json())
     if options.readme:
-        report.replace_section(report.README, "throughput", report.tables(results))
+        from benchmarks.rig import pictures  # here: an install that only measures has no matplotlib
+
+        pictures.draw(results)
+        report.replace_section(report.README, "throughput", pictures.MARKDOWN + report.tables(results))
     complaints = report.errors_in(results)
     if options.guard:
         complaints += report.missed_bars(results.samples.get(report.GUARDED_CASE, []))
@@ -56,8 +59,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="per peer and round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
-    parser.add_argument("--readme", action="store_true", help="put the tables into benchmarks/README.md")
-    parser.add_argument("--guard", action="store_true", help="exit 1 when Seawall misses the bars of `make bench`")
+    parser.add_argument("--readme", action="store_true", help="put tables and plots into benchmarks/README.md")
+    parser.add_argument(
+        "--guard", action="store_true", help="exit 1 when Seawall misses the bars of `make bench-quick`"
+    )
     parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
     options = parser.parse_args()
     for given, known in ((options.peers, PEERS), (options.cases, CASES)):

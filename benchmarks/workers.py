@@ -5,10 +5,11 @@ Where there are too few cores for that, all share all, and the rates say little:
 are, and that a request costs the same CPU whoever serves it. So both are shown: a rate is the proxy's own only while
 `load busy` is well below 1. Rounds are interleaved.
 
-    python -m benchmarks.workers [--rounds N] [--seconds S]
+    python -m benchmarks.workers [--rounds N] [--seconds S] [--json FILE] [--readme] [--from FILE]
 """
 
 import argparse
+import json
 import os
 import signal
 import statistics
@@ -16,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.rig.backends import start_backends
@@ -26,7 +27,8 @@ from benchmarks.rig.load import drive, write_script
 from benchmarks.rig.machine import describe, raise_open_files
 from benchmarks.rig.peers import Peer, choose_peers, start_peer
 from benchmarks.rig.process import Running, leave_on_signal
-from benchmarks.rig.report import aligned
+from benchmarks.rig.report import README, aligned, replace_section
+from benchmarks.rig.standing import Line as Standing
 
 COUNTS = (1, 2)
 NAMES = ("seawall", "nginx")
@@ -55,22 +57,72 @@ class Line:
     errors: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Medians of one peer with so many workers, and the resident MB of every process, its first one first."""
+
+    peer: str
+    workers: int
+    rate: float
+    cpu_us: float
+    load_busy: float
+    megabytes: list[float]
+    errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """A whole run, as it is written to JSON."""
+
+    machine: dict[str, str]
+    rows: list[Row]
+
+    def to_json(self) -> str:
+        """Text that `read_results` takes back."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
 def main() -> int:
     """Exit code: 0, or 1 when a request failed."""
+    options = parse_options()
+    signal.signal(signal.SIGTERM, leave_on_signal)
+    results = read_results(options.source) if options.source else measure(options.rounds, options.seconds)
+    print(table(results))
+    if options.json:
+        options.json.write_text(results.to_json())
+    if options.readme:
+        replace_section(README, "workers", table(results))
+    return 1 if any(row.errors for row in results.rows) else 0
+
+
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=2, help="per peer and round")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, leave_on_signal)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md")
+    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
+    return parser.parse_args()
+
+
+def read_results(path: Path) -> Results:
+    """Read what a run has written."""
+    raw = json.loads(path.read_text())
+    return Results(**raw | {"rows": [Row(**row) for row in raw["rows"]]})
+
+
+def measure(rounds: int, seconds: int) -> Results:
+    """Every peer with every count of workers."""
     peers = choose_peers(NAMES, tools=("nginx", "wrk", "taskset"))
     raise_open_files()
+    machine = describe()
     with started(peers) as (script, lines):
-        for _ in range(options.rounds):
+        for number in range(1, rounds + 1):
+            print(f"workers: round {number} of {rounds}", file=sys.stderr)
             for line in lines:
-                sample(line, CASE, script, options.seconds)
-        print(describe())
-        print(table(lines))
-    return 1 if any(line.errors for line in lines) else 0
+                sample(line, CASE, script, seconds)
+        return Results(machine=machine, rows=[row_of(line) for line in lines])
 
 
 def share(count: int) -> Cores:
@@ -119,21 +171,43 @@ def sample(line: Line, case: Case, script: Path, seconds: int) -> None:
     line.errors += sum(load.errors.values())
 
 
-def table(lines: Sequence[Line]) -> str:
-    """Medians, and resident memory of every process, the first of them the supervisor or master."""
-    rows: list[tuple[str, ...]] = [("peer", "requests/s", "CPU µs per request", "load busy", "MB per process")]
-    for line in lines:
-        resident = ", ".join(f"{memory_of(pid) / MEGABYTE:.0f}" for pid in family(line.peer.pid))
-        rows.append(
-            (
-                line.peer.name,
-                f"{statistics.median(line.rates):.0f}",
-                f"{statistics.median(line.costs):.1f}",
-                f"{statistics.median(line.load_busy):.2f}",
-                resident,
-            )
+def row_of(line: Line) -> Row:
+    """Its medians."""
+    return Row(
+        peer=line.peer.name.rpartition("-")[0],
+        workers=line.count,
+        rate=statistics.median(line.rates),
+        cpu_us=statistics.median(line.costs),
+        load_busy=statistics.median(line.load_busy),
+        megabytes=[memory_of(pid) / MEGABYTE for pid in family(line.peer.pid)],
+        errors=line.errors,
+    )
+
+
+def table(results: Results) -> str:
+    """The answer in Markdown; of the processes, the first is the supervisor or master."""
+    head = ("proxy", "workers", "requests/s", "CPU µs per request", "load busy", "MB per process")
+    facts = [f"- {key}: {value}" for key, value in results.machine.items()]
+    return "\n".join([*facts, "", *aligned([head, *(_cells(row) for row in results.rows)])]) + "\n"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    resident = ", ".join(f"{megabytes:.0f}" for megabytes in row.megabytes)
+    return (row.peer, str(row.workers), f"{row.rate:,.0f}", f"{row.cpu_us:.1f}", f"{row.load_busy:.0%}", resident)
+
+
+def standing(results: Results) -> list[Standing]:
+    """For the summary: CPU, since rates are partly the load's where there are too few cores."""
+    counts = sorted({row.workers for row in results.rows})
+    return [
+        Standing(
+            question=f"CPU per request with {count} worker{'s' if count > 1 else ''}",
+            unit="µs",
+            figures={row.peer: row.cpu_us for row in results.rows if row.workers == count},
+            is_less_better=True,
         )
-    return "\n".join(aligned(rows))
+        for count in counts
+    ]
 
 
 def memory_of(pid: int) -> int:
