@@ -269,11 +269,13 @@ def pictures() -> str:
 
 
 def standing(results: Results) -> list[Line]:
-    """For the summary: waits at the same rate."""
+    """For the summary: waits at the same rate, and whose row has a remark there."""
     rows = rows_of(results.samples, SAME)
+    doubtful = ", ".join(row.peer for row in rows if row.remarks)
+    doubt = f" (doubtful, see its table: {doubtful})" if doubtful else ""
     return [
         Line(
-            question=f"{title} at {results.same_rate:,.0f} requests/s, open loop",
+            question=f"{title} at {results.same_rate:,.0f} requests/s, open loop{doubt}",
             unit="ms",
             figures={row.peer: row.waits[name] / 1000 for row in rows},
             is_less_better=True,

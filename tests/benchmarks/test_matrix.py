@@ -107,6 +107,12 @@ def test_latency_is_compared_at_the_same_rate_only() -> None:
     assert [line.verdict for line in latency.standing(run)] == [Verdict.BEHIND] * 3
 
 
+def test_doubtful_latency_is_doubtful_in_the_summary_too() -> None:
+    run = latency_results(waits("seawall", "same", 300), waits("nginx", "same", 900, late=500))
+
+    assert latency.standing(run)[0].question.endswith("(doubtful, see its table: nginx)")
+
+
 def test_latency_table_names_who_cannot_carry_the_rate() -> None:
     text = latency.tables(latency_results(waits("seawall", "same", 300)))
 
