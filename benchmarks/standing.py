@@ -63,7 +63,7 @@ def case_line(case: Case, rows: list[Row]) -> Line:
 
 def cost_line(case: Case, rows: list[Row]) -> Line:
     """User and system time per request."""
-    figures = {row.peer: row.user_us + row.system_us for row in rows}
+    figures = {row.peer: row.user_us + row.system_us for row in rows if row.rate.middle}
     return Line(question=f"CPU per request, {case.title}", unit="µs", figures=figures, is_less_better=True)
 
 

@@ -149,14 +149,15 @@ def sample(case: Case, script: Path, proxy: Running, cores: Cores, number: int, 
     load = drive(case, script, port=proxy.port, seconds=seconds, cores=cores.load)
     used = cpu_time(proxy.pid).since(cpu)
     own_share = (used.user + used.system) / load.seconds
-    units = max(load.requests * case.units_per_request, 1e-9)
+    units = load.requests * case.units_per_request
+    per_unit = 1e6 / units if units else 0.0  # silent: an error, not a cost
     return Sample(
         peer=proxy.name,
         round=number,
         requests=load.requests,
         rate=units / load.seconds,
-        user_us=used.user * 1e6 / units,
-        system_us=used.system * 1e6 / units,
+        user_us=used.user * per_unit,
+        system_us=used.system * per_unit,
         p50_us=load.p50_us,
         p99_us=load.p99_us,
         proxy_share=min(1.0, own_share),

@@ -49,6 +49,12 @@ def test_case_that_no_run_has_is_a_line_all_the_same() -> None:
     assert {line.verdict for line in lines} == {Verdict.UNKNOWN}
 
 
+def test_silent_proxy_is_not_the_cheapest() -> None:
+    found = rows_of([sample("seawall", 1, 100, cpu_us=10), sample("aiohttp", 1, 0, cpu_us=0)])
+
+    assert standing.cost_line(CASES[0], found).verdict is Verdict.ALONE
+
+
 def test_benchmark_without_results_is_a_line_all_the_same(tmp_path: Path) -> None:
     lines = standing.lines_of(tmp_path)
 
