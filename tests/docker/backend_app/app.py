@@ -57,6 +57,7 @@ class Manners:
     fail_percent: int = 0  # and each fails by this chance, the same ones in every run
     fail_status: int = 500
     silent: int = 0  # 1: reads, and never answers
+    slow: int = 0  # ms more until a client is answered
     health_delay: int = 0  # ms until /health answers
     health_status: int = 200
     capacity: int = 0  # requests worked on at once, the rest wait their turn; 0: all
@@ -127,6 +128,7 @@ class Backend:
 
     async def _answer_client(self, request: Request, writer: asyncio.StreamWriter) -> None:
         query = request.query
+        await asyncio.sleep(self.manners.slow / 1000)
         status = int(query.get("status", "200"))
         if self.manners.fails(self.requests):
             status = self.manners.fail_status
