@@ -124,8 +124,9 @@ async def run_matrix(
     cells: list[Cell] = []
     failures: list[str] = []
     for fault in faults:
-        for first in range(0, len(variants), side_by_side):
-            group = variants[first : first + side_by_side]
+        lanes = 1 if fault.is_alone else side_by_side
+        for first in range(0, len(variants), lanes):
+            group = variants[first : first + lanes]
             print(f"{fault.name}: {', '.join(each.name for each in group)}", file=sys.stderr)
             for outcome in await run_side_by_side(group, fault, settings):
                 if isinstance(outcome, Cell):

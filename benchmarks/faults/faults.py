@@ -25,6 +25,7 @@ class Fault:
     has_bad_one: bool = True  # the first backend is the one that is ill, and no other
     newcomer_env: Mapping[str, str | float] | None = None  # given: the first backend boots only when the fault begins
     lasts: float = 1.0  # times the seconds of the run
+    is_alone: bool = False  # measured one proxy at a time: it starts containers, which is work
 
 
 async def _nothing(_: Scene) -> float:
@@ -94,7 +95,14 @@ FAULTS: Final = (
     Fault(name="none", title="nothing happens", inflict=_nothing, has_bad_one=False),
     Fault(name="kill", title="SIGKILL of one", inflict=_kill),
     Fault(name="stop", title="docker stop of one", inflict=_stop),
-    Fault(name="deploy", title="all five replaced, one by one", inflict=_replace_all, has_bad_one=False, lasts=0.25),
+    Fault(
+        name="deploy",
+        title="all five replaced, one by one",
+        inflict=_replace_all,
+        has_bad_one=False,
+        lasts=0.25,
+        is_alone=True,
+    ),
     Fault(name="pause", title="one paused, and back", inflict=_pause, end=_unpause),
     Fault(name="freeze", title="one frozen, and back", inflict=_freeze, end=_thaw),
     Fault(name="slow", title="one 10 times slower", inflict=_slow_down),

@@ -53,6 +53,7 @@ class Cell:
     worst_ms: float
     twice_get: int  # that reached backends more than once
     twice_post: int  # the same; wrong, for nobody knows what it did the first time
+    reached: int  # requests that reached the bad one between the fault and its end
     reached_s: float | None  # the last request that was due then reached the bad one; None: none did
     harm_s: float | None  # the last request that was due then failed, or took more than a second; None: none did
     back_s: (
@@ -122,6 +123,7 @@ def cell_of(
     until = window.end if window.end is not None else float("inf")
     seen_by_bad = {sighting.id for sighting in sightings if sighting.backend == bad}
     sent = [record for record in counted if record.due < until and record.id in seen_by_bad]
+    reached = sum(record.due >= window.fault for record in sent)
     back = [record for record in counted if record.backend == bad and record.due >= until]
     return Cell(
         peer=peer,
@@ -135,6 +137,7 @@ def cell_of(
         worst_ms=round(report.percentile(100) * 1000, 1),
         twice_get=twice["GET"],
         twice_post=twice["POST"],
+        reached=reached,
         reached_s=_last_due(sent, window.fault),
         harm_s=_last_due(harmed, window.fault),
         back_s=round(min(record.due for record in back) - until, 2) if back else None,

@@ -98,7 +98,7 @@ def _short(cell: Cell | None) -> str:
 def _fault_table(cells: Sequence[Cell]) -> list[str]:
     head = (
         *("proxy", "requests", "failed", "over 1 s", "p50 ms", "p99 ms", "worst ms", "POST twice", "GET twice"),
-        *("last to the bad one, s", "last harm, s", "back after, s", "what failed"),
+        *("to the bad one", "the last, s", "last harm, s", "back after, s", "what failed"),
     )
     return aligned([head, *(tuple(_figures(cell)) for cell in cells)])
 
@@ -108,7 +108,7 @@ def _figures(cell: Cell) -> Iterator[str]:
     yield from (str(cell.requests), str(cell.failures), str(cell.slow))
     yield from (f"{cell.p50_ms:.0f}", f"{cell.p99_ms:.0f}", f"{cell.worst_ms:.0f}")
     yield from (str(cell.twice_post), str(cell.twice_get))
-    yield from (_seconds(cell.reached_s), _seconds(cell.harm_s), _seconds(cell.back_s))
+    yield from (str(cell.reached), _seconds(cell.reached_s), _seconds(cell.harm_s), _seconds(cell.back_s))
     yield ", ".join(f"{count} {kind}" for kind, count in cell.failed.items())
 
 

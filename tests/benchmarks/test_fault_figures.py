@@ -91,7 +91,9 @@ def test_last_request_to_the_bad_one_is_the_last_that_its_log_has() -> None:
     records = [record(10.5), record(11.5), record(13)]
     sightings = [sighting(records[0]), sighting(records[1]), sighting(records[2], "b")]
 
-    assert cell_of("nginx", "kill", records, sightings, WINDOW, bad="a").reached_s == 1.5
+    found = cell_of("nginx", "kill", records, sightings, WINDOW, bad="a")
+
+    assert (found.reached, found.reached_s) == (2, 1.5)
 
 
 def test_what_reaches_the_bad_one_after_the_end_is_not_held_against_the_proxy() -> None:
