@@ -49,7 +49,7 @@ SEAWALL_LABELS: Final = {"seawall.enable": "true", "seawall.service": "web", "se
 SEAWALL_TUNED: Final = {
     "seawall.health.path": "/health",  # ask the app, not only its port
     "seawall.health.interval": "1s",  # as often as the others, not every 2 s
-    "seawall.retry.statuses": "500,502-504",  # a GET that got a 500 goes elsewhere too, as with the others
+    "seawall.retry.statuses": "500,502,503,504",  # a GET that got a 500 goes elsewhere too, as with the others
 }
 TRAEFIK_LABELS: Final = {
     "traefik.http.routers.web.rule": "PathPrefix(`/`)",  # by default the host is the container's name

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.faults import peers
 from benchmarks.faults.peers import CONFIGURATIONS, VARIANTS, Variant, check, choose_variants, is_installed, prepare
 from benchmarks.rig.peers import Peer
+from tests.spec.builders import report
 
 ADDRESSES = [f"127.0.0.{number}" for number in range(11, 16)]
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
@@ -39,6 +40,11 @@ def test_own_checker_accepts_the_configuration(variant: Variant, tmp_path: Path)
         pytest.skip(f"{variant.program} is not installed")
 
     assert check(variant, tmp_path, site_values(tmp_path)) is None
+
+
+@pytest.mark.parametrize("labels", [peers.SEAWALL_LABELS, {**peers.SEAWALL_LABELS, **peers.SEAWALL_TUNED}])
+def test_labels_of_seawall_have_no_mistake(labels: dict[str, str]) -> None:
+    assert report(labels).problems == ()
 
 
 def test_own_checker_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
