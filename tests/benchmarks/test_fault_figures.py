@@ -176,6 +176,7 @@ def test_worse_figure_is_said(ours: Mapping[str, Any], theirs: Mapping[str, Any]
     [
         pytest.param({"p99_ms": 31.0}, {"p99_ms": 12.0}, id="a p99 that is higher by less than 20 ms"),
         pytest.param({"p99_ms": 1100.0}, {"p99_ms": 1000.0}, id="a p99 that is higher by less than a quarter"),
+        pytest.param({"failed": {"GET 500": 451}}, {"failed": {"GET 500": 450}}, id="one more where everything fails"),
         pytest.param({"slow": 1}, {"slow": 9}, id="a better figure"),
     ],
 )
