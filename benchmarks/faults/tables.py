@@ -12,6 +12,7 @@ from benchmarks.rig.report import README, aligned, replace_section
 PAGE: Final = Path(__file__).parents[1] / "faults.md"
 SECTION: Final = "faults"
 TITLES: Final = {fault.name: fault.title for fault in FAULTS}
+NOT_DRAWN: Final = ("none", "all-errors")  # where nobody, and where everybody, has reason to complain
 MANY_SHARE: Final = 0.01  # of the requests
 
 
@@ -41,12 +42,13 @@ def details(results: Results) -> str:
 def draw(results: Results) -> list[Path]:
     """Two plots: the share of requests that clients had reason to complain about, defaults and tuned."""
     paths = []
+    faults = [fault for fault in results.faults if fault not in NOT_DRAWN]
     for title, ending in (("defaults", ""), ("tuned", TUNED)):
         peers = [peer for peer in results.peers if peer.endswith(TUNED) == bool(ending)]
         if not peers:
             continue
         shares = {
-            peer.removesuffix(TUNED): [complaints(results.cell(peer, fault)) * 100 for fault in results.faults]
+            peer.removesuffix(TUNED): [complaints(results.cell(peer, fault)) * 100 for fault in faults]
             for peer in peers
         }
         paths.append(
@@ -54,7 +56,7 @@ def draw(results: Results) -> list[Path]:
                 f"faults-{title}",
                 title=f"Requests that failed or took more than a second, {title}",
                 y="% of all requests in the run",
-                groups=[fault.replace("-", "-\n") for fault in results.faults],
+                groups=[fault.replace("-", "-\n") for fault in faults],
                 bars=shares,
             )
         )
