@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
-import docker
+from docker.errors import APIError
 from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
@@ -19,6 +19,7 @@ from tests.support.containers import Backend, Scope
 from tests.support.waiting import wait_until_async
 
 SIZE: Final = 5
+TRIES: Final = 5  # to claim a block of addresses
 FIRST_ADDRESS: Final = 11  # in the network
 LINGER_SECONDS: Final = 1  # from the closed listener to the end of the process
 GO: Final = "/go"
@@ -106,15 +107,28 @@ def _make_network(scope: Scope) -> tuple[Network, list[str]]:
     """A network in which one may choose addresses, and the five that are chosen.
 
     The engine lets nobody choose in a network whose block it chose itself: so it is asked for one, which is given back
-    and then claimed by name.
+    and then claimed by name. APIError when others were quicker each time.
     """
-    client: docker.DockerClient = scope.client
-    with _choosing_a_subnet:
-        draft = client.networks.create(scope.unique("draft"), driver="bridge", labels=scope.labels)
-        draft.reload()
-        subnet = draft.attrs["IPAM"]["Config"][0]["Subnet"]
-        draft.remove()
-        block = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
-        network = client.networks.create(scope.unique("net"), driver="bridge", ipam=block, labels=scope.labels)
-    first = ipaddress.IPv4Network(subnet)[FIRST_ADDRESS]
-    return network, [str(first + place) for place in range(SIZE)]
+    for tries_left in reversed(range(TRIES)):
+        with _choosing_a_subnet:
+            subnet = _free_subnet(scope)
+            block = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
+            try:
+                network = scope.client.networks.create(
+                    scope.unique("net"), driver="bridge", ipam=block, labels=scope.labels
+                )
+            except APIError:  # another process has been given the block in between
+                if not tries_left:
+                    raise
+                continue
+        first = ipaddress.IPv4Network(subnet)[FIRST_ADDRESS]
+        return network, [str(first + place) for place in range(SIZE)]
+    raise AssertionError("the last try returns or raises")
+
+
+def _free_subnet(scope: Scope) -> str:
+    draft = scope.client.networks.create(scope.unique("draft"), driver="bridge", labels=scope.labels)
+    draft.reload()
+    subnet = str(draft.attrs["IPAM"]["Config"][0]["Subnet"])
+    draft.remove()
+    return subnet
