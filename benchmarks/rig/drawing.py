@@ -21,6 +21,9 @@ COLOURS: Final = {
     "caddy": "#1971c2",
     "traefik": "#e67700",
     "aiohttp": "#868e96",
+    "random": "#868e96",
+    "round-robin": "#e67700",
+    "least-connections": "#0b7285",
 }
 OTHER_COLOURS: Final = ("#0b7285", "#e67700", "#5f3dc4", "#2b8a3e", "#c2255c", "#1971c2", "#868e96", "#212529")
 
@@ -89,4 +92,5 @@ def _finish(figure: Figure, axes: Axes, name: str) -> Path:
 
 
 def _colour(label: str, number: int) -> str:
-    return COLOURS.get(label, OTHER_COLOURS[number % len(OTHER_COLOURS)])
+    """Of what the label names up to its first comma: `random, M/M/1` is of the colour of `random`."""
+    return COLOURS.get(label.partition(",")[0], OTHER_COLOURS[number % len(OTHER_COLOURS)])
