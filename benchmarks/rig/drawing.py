@@ -9,7 +9,9 @@ from typing import Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 PLOTS: Final = Path(__file__).parents[1] / "plots"
 SIZE: Final = (7.5, 4.2)  # inches
@@ -48,8 +50,10 @@ def draw_curves(
         axes.plot(*zip(*points, strict=True), style, label=label, color=_colour(label, number), markersize=3.5)
     if log_x:
         axes.set_xscale("log")
+        _write_plainly(axes.xaxis)
     if log_y:
         axes.set_yscale("log")
+        _write_plainly(axes.yaxis)
     else:
         axes.set_ylim(bottom=0)
     return _finish(figure, axes, name)
@@ -67,6 +71,7 @@ def draw_bars(
     axes.set_xticks(range(len(groups)), groups)
     if log_y:
         axes.set_yscale("log")
+        _write_plainly(axes.yaxis)
     return _finish(figure, axes, name)
 
 
@@ -80,6 +85,12 @@ def _begin(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _write_plainly(axis: Axis) -> None:
+    """0.5, 20, 1000 on a logarithmic scale, not powers of ten."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _finish(figure: Figure, axes: Axes, name: str) -> Path:
