@@ -169,7 +169,7 @@ class Service:
     def take_kept(self, head: RequestHead) -> Backend | None:
         """The backend that the client of this request is kept at, if it is available; starts a request there."""
         backend = self.stickiness.wanted(head) if self.stickiness is not None else None
-        if backend is None or backend.unavailable is not None or backend in self._crowd.full:
+        if backend is None or backend.unavailable is not None or self._is_full(backend):
             return None
         self.take_again(backend)
         return backend
@@ -213,7 +213,7 @@ class Service:
         crowded = self._crowd.full
         if trial_ok and not tried and self.tries.most > 1:
             for backend in self._on_trial:
-                if backend.circuit.may_try and backend not in crowded:
+                if backend.circuit.may_try and not self._is_full(backend):
                     backend.circuit.begin_trial()
                     self.take_again(backend)
                     return backend
@@ -227,6 +227,14 @@ class Service:
                 self.take_again(backend_or_none)
                 return backend_or_none
         return None
+
+    def _is_full(self, backend: Backend) -> bool:
+        """Whether it has as much in flight as it may, over all workers: for who is taken without a policy's pick."""
+        if not self._crowd.is_limited:
+            return False
+        if backend in self._crowd.full:
+            return True
+        return self._shared is not None and self._shared.total(backend) >= self._crowd.limit
 
     def _take_over(self, spec: ServiceSpec) -> None:
         self.spec = spec

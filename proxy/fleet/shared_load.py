@@ -55,6 +55,10 @@ class SharedLoad:
             count += cells[row + slot]
         return count
 
+    def total(self, backend: Backend) -> int:
+        """How many are in flight there, from all workers."""
+        return backend.in_flight + self.elsewhere(self.slot(backend))
+
     def __repr__(self) -> str:
         return f"<SharedLoad of {len(self._others) + 1} workers, {len(self._slots)} backends>"
 

@@ -5,14 +5,18 @@ from collections import Counter
 
 import pytest
 
-from proxy.fleet.backend import Backend
+from proxy.failure import Failure
+from proxy.fleet.backend import Backend, Unavailable
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.service import Service
 from proxy.fleet.shared_load import FEW, NO_SLOT, SharedLoad
 from proxy.spec.desired import Desired
 from proxy.spec.service import BackendKey, BackendSpec, LimitSpec, PolicyName, ServiceSpec
+from proxy.wire.head import RequestHead
+from proxy.wire.sticky import token
 
 COLUMNS = 64
+SECRET = bytes(16)
 
 
 def spec(name: str, weight: int = 1) -> BackendSpec:
@@ -25,7 +29,9 @@ class Scene:
 
     def __init__(self, rows: int) -> None:
         self.cells = memoryview(bytearray(4 * rows * COLUMNS)).cast("i")
-        self.fleets = [Fleet(random.Random(row), shared=SharedLoad(self.cells, row, rows)) for row in range(rows)]
+        self.fleets = [
+            Fleet(random.Random(row), secret=SECRET, shared=SharedLoad(self.cells, row, rows)) for row in range(rows)
+        ]
 
     def reconcile(self, *specs: BackendSpec, service: ServiceSpec | None = None, only: int | None = None) -> None:
         desired = Desired(services=(service or ServiceSpec(name="web", slow_start=0.0),), backends=specs)
@@ -46,6 +52,23 @@ class Scene:
 
     def column(self, slot: int) -> list[int]:
         return [self.cells[row * COLUMNS + slot] for row in range(len(self.fleets))]
+
+
+def kept_at(backend: Backend) -> RequestHead:
+    """A request of a client that has been there."""
+    raw = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: kept=" + token(backend.key, SECRET) + b"\r\n\r\n"
+    return RequestHead(
+        method=b"GET",
+        target=b"/",
+        path=b"/",
+        host=b"a",
+        minor=1,
+        persistent=True,
+        body=0,
+        expects_continue=False,
+        forward=raw,
+        raw=raw,
+    )
 
 
 @pytest.fixture
@@ -106,6 +129,41 @@ def test_limit_is_that_of_all_workers(scene: Scene, policy: PolicyName) -> None:
     scene.service(0).release(next(each for each in scene.service(0).backends.values() if each.in_flight))
     assert scene.take(2) is not None
     assert scene.take(2) is None
+
+
+def test_kept_client_goes_elsewhere_where_its_backend_is_full_over_all_workers(scene: Scene) -> None:
+    limited = ServiceSpec(name="web", sticky="kept", limit=LimitSpec(inflight=2), slow_start=0.0)
+    scene.reconcile(spec("a"), spec("b"), service=limited)
+    head = kept_at(scene.backend(2, "a"))
+    for row in (0, 1):
+        scene.service(row).take_again(scene.backend(row, "a"))
+    assert scene.service(2).take_kept(head) is None
+    scene.service(0).release(scene.backend(0, "a"))
+    assert scene.service(2).take_kept(head) is scene.backend(2, "a")
+    assert scene.column(0) == [0, 1, 1]
+    assert scene.service(1).take_kept(head) is None
+
+
+def test_kept_client_is_kept_whatever_is_in_flight_where_there_is_no_limit(scene: Scene) -> None:
+    scene.reconcile(spec("a"), spec("b"), service=ServiceSpec(name="web", sticky="kept", slow_start=0.0))
+    head = kept_at(scene.backend(2, "a"))
+    for row in (0, 1, 1):
+        scene.service(row).take_again(scene.backend(row, "a"))
+    assert scene.service(2).take_kept(head) is scene.backend(2, "a")
+
+
+def test_trial_waits_while_its_backend_is_full_over_all_workers(scene: Scene) -> None:
+    limited = ServiceSpec(name="web", limit=LimitSpec(inflight=1), slow_start=0.0)
+    scene.reconcile(spec("a"), spec("b"), service=limited)
+    scene.service(0).take_again(scene.backend(0, "a"))
+    tried = scene.backend(1, "a")
+    for _ in range(10):
+        scene.fleets[1].report(scene.service(1), tried, Failure.RESET, 2.0)
+    scene.fleets[1].sweep(200.0)
+    assert tried.unavailable is Unavailable.ON_TRIAL
+    assert scene.service(1).take((), trial_ok=True) is scene.backend(1, "b")
+    scene.service(0).release(scene.backend(0, "a"))
+    assert scene.service(1).take((), trial_ok=True) is tried
 
 
 def test_row_of_a_worker_that_ended_counts_no_more_when_it_is_cleared(scene: Scene) -> None:
