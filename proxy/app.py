@@ -91,6 +91,8 @@ class App:
         calls = self._supervisor.calls if self._supervisor else self.fleet
         self._announced = AnnouncedFleet(calls, self._announce)  # what the slow loops speak to
         self.readiness = Readiness()
+        if self._supervisor is not None:
+            self._supervisor.on_served = self._on_served
         self._engine = DockerEngine(spec.docker) if spec.docker else None
         self._docker = self._docker_source(self._engine) if self._engine else None
         self._static = StaticSource(spec.backends)
@@ -140,6 +142,8 @@ class App:
             await self._stop()
             raise
         self.readiness.hold(Condition.LISTENING)
+        if self._supervisor is None:
+            self.readiness.hold(Condition.SERVED)
         self.log.info(
             "listening",
             listen=[_text(address) for address in self.plane.addresses],
@@ -204,6 +208,14 @@ class App:
                     await self._news.wait()
         except TimeoutError:
             self.log.warning("some backends that the old proxy has are not available here", seconds=CATCH_UP)
+
+    def _on_served(self, is_served: bool) -> None:
+        """Some worker takes connections, or none does: they wait in the backlog then, for as long as that lasts."""
+        if is_served == self.readiness.holds(Condition.SERVED):
+            return
+        (self.readiness.hold if is_served else self.readiness.lose)(Condition.SERVED)
+        if not is_served and not self._asked_to_stop.is_set():
+            self.log.error("no worker serves")
 
     def _on_taken(self) -> None:
         self.log.info("taken over")

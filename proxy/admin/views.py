@@ -24,12 +24,13 @@ class Condition(Enum):
     """What must hold before requests should be sent to this proxy."""
 
     LISTENING = "listening"
+    SERVED = "a worker serves"
     DISCOVERED = "first discovery done"
     NOT_DRAINING = "not draining"
 
 
 class Readiness:
-    """The conditions that hold now. A new one waits for the listeners and for discovery."""
+    """The conditions that hold now. A new one waits for the listeners, a worker and discovery."""
 
     __slots__ = ("_held",)
 

@@ -63,6 +63,7 @@ class Seat:
         self.connections = _NOTHING
         self.restarts = Restarts()
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_serving = False  # the worker takes connections
         self.is_wound_down = True  # nothing of what was under way was cut
         self._sockets = sockets
         self._shared = shared  # other descriptors that the worker inherits
@@ -215,6 +216,7 @@ class Seat:
                 pass  # it has just ended by itself
             await process.wait()
         self.pid = None
+        self.is_serving = False
         self.version = 0
         self.connections = _NOTHING
         for question in self._questions.values():
@@ -241,6 +243,7 @@ class Seat:
             case Served(version):
                 self.version = version
             case Serving():
+                self.is_serving = True
                 _settle(self.begun)
             case WoundDown(whole):
                 self.is_wound_down = whole

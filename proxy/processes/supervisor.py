@@ -7,7 +7,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
@@ -25,6 +25,7 @@ from proxy.processes.messages import (
     Flipped,
     Listening,
     Report,
+    Serving,
     Settings,
     Setup,
     Shared,
@@ -46,7 +47,8 @@ END_WITHIN: Final = 1.0  # seconds to end when told to
 class Supervisor:
     """`calls` is the fleet as the control plane speaks to it; `statistics` those that name no service, of all workers.
 
-    `fleet` is the book: it serves nobody, and its `on_flip` and `on_suspect` are called for what workers report.
+    `on_served` is told whether any worker takes connections, whenever one begins to or ends. `fleet` is the book: it
+    serves nobody, and its `on_flip` and `on_suspect` are called for what workers report.
     What requests leave to be traced is added to `spans`. `settings` are the keywords of ClientSettings for one worker.
     """
 
@@ -62,6 +64,7 @@ class Supervisor:
         inherited: Sequence[tuple[ListenAddress, socket.socket]] = (),
     ) -> None:
         self.statistics = PlaneStatistics()
+        self.on_served: Callable[[bool], None] = _ignore
         self._table = Table(count) if count > 1 else None  # one worker alone knows what is in flight
         self.calls = Broadcast(fleet, self._send, Slots() if count > 1 else None)
         self.addresses: list[tuple[str, int]] = []  # as bound
@@ -207,6 +210,8 @@ class Supervisor:
                 self._spans.dropped += dropped
                 for each in requests:
                     self._spans.add(messages.read_span(each))
+            case Serving():
+                self._say_served()
             case Flipped(transition):
                 self._fleet.on_flip(transition)
             case Suspected(key):
@@ -218,9 +223,17 @@ class Supervisor:
         if self._table is not None:
             self._table.clear(seat.number)
         self._book.forget(seat.number, time.monotonic())
+        self._say_served()
+
+    def _say_served(self) -> None:
+        self.on_served(any(seat.is_serving for seat in self.seats))
 
     def __repr__(self) -> str:
         return f"<Supervisor {self.addresses} {self.seats}>"
+
+
+def _ignore(_: bool) -> None:
+    """Nobody listens."""
 
 
 def _settings(spec: ProxySpec, clients: Mapping[str, Any]) -> Settings:

@@ -73,6 +73,7 @@ def operation_of(method: str, path: str) -> APIOperation[Any, Any, Any, Any]:
 def scene(scene: Scene) -> Scene:
     """Something of everything a document can hold."""
     scene.readiness.hold(Condition.LISTENING)
+    scene.readiness.hold(Condition.SERVED)
     scene.readiness.hold(Condition.DISCOVERED)
     service = scene.service()
     service.statistics.count_request(b"GET", 200, 0.1)

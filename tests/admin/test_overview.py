@@ -30,7 +30,7 @@ async def test_overview_says_how_the_proxy_stands(scene: Scene, client: ClientSe
     async with client.get("/api/v1/overview") as response:
         document = await response.json()
     assert document["at"] == 123.457
-    assert document["missing"] == ["listening", "first discovery done"]
+    assert document["missing"] == ["listening", "a worker serves", "first discovery done"]
     assert document["connected"] is True
     assert document["containers"] == {"problem": 1, "ignored": 1}
     assert document["problems"] == 3

@@ -44,17 +44,24 @@ async def test_process_that_answers_is_alive(client: ClientSession) -> None:
 
 async def test_not_ready_says_what_does_not_hold(scene: Scene, client: ClientSession) -> None:
     scene.readiness.hold(Condition.LISTENING)
+    scene.readiness.hold(Condition.SERVED)
     async with client.get("/readyz") as response:
         document = await response.json()
     assert response.status == 503
     assert document["ready"] is False
-    assert document["conditions"] == {"listening": True, "first discovery done": False, "not draining": True}
+    assert document["conditions"] == {
+        "listening": True,
+        "a worker serves": True,
+        "first discovery done": False,
+        "not draining": True,
+    }
     assert document["error"] == "does not hold: first discovery done"
     assert "missing=['first discovery done']" in repr(scene.readiness)
 
 
 async def test_ready_when_everything_holds(scene: Scene, client: ClientSession) -> None:
     scene.readiness.hold(Condition.LISTENING)
+    scene.readiness.hold(Condition.SERVED)
     scene.readiness.hold(Condition.DISCOVERED)
     async with client.get("/readyz") as response:
         assert (response.status, (await response.json())["ready"]) == (200, True)
@@ -62,6 +69,7 @@ async def test_ready_when_everything_holds(scene: Scene, client: ClientSession) 
 
 async def test_draining_is_not_ready(scene: Scene, client: ClientSession) -> None:
     scene.readiness.hold(Condition.LISTENING)
+    scene.readiness.hold(Condition.SERVED)
     scene.readiness.hold(Condition.DISCOVERED)
     scene.readiness.lose(Condition.NOT_DRAINING)
     async with client.get("/readyz") as response:

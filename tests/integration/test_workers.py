@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from tests.support.clients import Clients
+from tests.support.prelude import Prelude
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
 from tests.support.seawall_process import SeawallProcess, memory
@@ -224,6 +225,35 @@ async def test_worker_told_to_end_by_somebody_else_is_replaced_and_nothing_is_lo
             await seawall.logged("worker ended", how="exit code 0")
             await clients.answered(100)
         assert clients.failed == []
+
+
+async def readiness(seawall: SeawallProcess) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(seawall.admin_url + "/readyz") as response:
+        return response.status, (await response.json()).get("error", "")
+
+
+async def test_proxy_is_not_ready_while_no_worker_serves_and_ready_again_once_one_does(tmp_path: Path) -> None:
+    prelude = Prelude(tmp_path)
+    options = ("--no-docker", "--workers", "2")
+    async with SeawallProcess(*options, environment=prelude.environment) as seawall:
+
+        async def ready() -> bool:
+            return (await readiness(seawall))[0] == 200
+
+        await wait_until_async(ready, "the start", 5)
+        one, two = seawall.workers
+        prelude.kill("proxy.processes.worker")
+        os.kill(one, signal.SIGKILL)
+        await seawall.logged("worker ended", again_in=0.2)
+        assert await ready()
+        os.kill(two, signal.SIGKILL)
+        await seawall.logged("no worker serves")
+        for _ in range(5):
+            assert await readiness(seawall) == (503, "does not hold: a worker serves")
+        prelude.clear()
+        await wait_until_async(ready, "a worker", 15)
+        async with RawClient(seawall.port) as client:
+            assert (await client.get()).status == 404
 
 
 # the supervisor ends

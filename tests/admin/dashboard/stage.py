@@ -98,6 +98,7 @@ async def staged(browser: Browser, **context: Any) -> AsyncIterator[Stage]:
     scene = Scene()
     scene.reconcile(backend_spec("web-1"), backend_spec("web-2", weight=3, backup=True))
     scene.readiness.hold(Condition.LISTENING)
+    scene.readiness.hold(Condition.SERVED)
     scene.readiness.hold(Condition.DISCOVERED)
     server = serve(scene)
     await server.start("127.0.0.1", 0)
