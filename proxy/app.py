@@ -22,10 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from proxy.admin.events import EventLog
 from proxy.admin.server import AdminServer
-from proxy.admin.views import (
-    Condition,
-    Readiness,
-)
+from proxy.admin.views import Condition, Readiness
 from proxy.app_views import Shown
 from proxy.control.discovery.docker import DockerSource
 from proxy.control.discovery.docker_api import DockerEngine
@@ -42,8 +39,9 @@ from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes, Transition
 from proxy.fleet.spans import SpanQueue
 from proxy.problem import Severity
+from proxy.processes.succession import Succession
 from proxy.processes.supervisor import Supervisor
-from proxy.processes.takeover import Handover, Inheritance, Offer
+from proxy.processes.takeover import Handover, Inheritance
 from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
 from proxy.spec.proxy import ListenAddress, ProxySpec
@@ -102,6 +100,10 @@ class App:
         self.reconciler.on_desired = self.prober.follow
         self.fleet.on_suspect = self.prober.confirm
         self.admin = AdminServer(self._shown().views(), token=spec.admin_token)
+        self._succession = None
+        if self._supervisor is not None:
+            give = partial(_give, self.fleet, self._supervisor, self.admin, self._secret)
+            self._succession = Succession(spec.takeover, give, self._on_taken, self.log)
         self._loops: list[Callable[[], Awaitable[None]]] = [
             self.reconciler.run,
             self.prober.run,
@@ -125,17 +127,21 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         loop.add_signal_handler(signal.SIGHUP, self._asked_to_reload.set)
+        if self._succession is not None:
+            loop.add_signal_handler(signal.SIGUSR2, self._succession.start)
         async with self:
             await self._asked_to_stop.wait()
             await self.drain()
 
     async def __aenter__(self) -> Self:
         try:
+            if self._succession is not None:
+                self._succession.bind()
             await self.plane.bind(self.spec.listen)
             inherited = self._inheritance.admin(self.spec.admin) if self._inheritance is not None else None
             await self.admin.start(*self.spec.admin, inherited)
             self.reconciler.reconcile()  # static backends serve from the first request on
-            self._tasks = [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
+            self._tasks = [asyncio.create_task(_keep_running(loop, self.log)) for loop in self._loops]
             await (self._wait_first_round() if self._inheritance is None else self._catch_up(self._inheritance))
             await self.plane.serve()
         except BaseException:
@@ -153,10 +159,8 @@ class App:
         )
         if self._inheritance is not None:
             await self._inheritance.conclude()
-        if self.spec.takeover is not None and self._supervisor is not None:
-            give = partial(_give, self.fleet, self._supervisor, self.admin, self._secret)
-            offer = Offer(self.spec.takeover, give, self._on_taken, self.log)
-            self._tasks.append(asyncio.create_task(self._keep_running(offer.run)))
+        if self._succession is not None:
+            self._tasks.append(asyncio.create_task(_keep_running(self._succession.run, self.log)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -168,6 +172,8 @@ class App:
         self.readiness.lose(Condition.NOT_DRAINING)
         if self._is_taken:
             await self.admin.stop()  # its address is the next one's
+        elif self._succession is not None:
+            self._succession.refuse()
         self.log.info("draining", seconds=self.spec.drain, connections=sum(self.plane.connections[:2]))
         draining = asyncio.create_task(self.plane.drain(self.spec.drain))
         again = asyncio.create_task(self._asked_again.wait())
@@ -229,6 +235,8 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._succession is not None:
+            self._succession.close()
         if self._engine is not None:
             await self._engine.close()
         await self.plane.close()
@@ -241,16 +249,6 @@ class App:
         (self._asked_to_stop if self._signals == 1 else self._asked_again).set()
 
     # slow loops
-
-    async def _keep_running(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """A slow loop that breaks is a bug; it must not take the others along, or stop a request."""
-        while True:
-            try:
-                await loop()
-                return
-            except Exception:
-                self.log.exception("a control loop broke and is started again", loop=str(loop))
-            await asyncio.sleep(RESTART_PAUSE)
 
     async def _watch_discovery(self) -> None:
         await self.reconciler.completed.wait()
@@ -342,6 +340,17 @@ def _plane(
     access_log = AccessLog(AccessLogFormat(spec.access_log), share=spec.access_log_sample) if spec.access_log else None
     tracer = Tracer(spans, spec.trace_sample) if spec.otlp_endpoint else None
     return DataPlane(fleet, ClientSettings(**settings), access_log, tracer)
+
+
+async def _keep_running(loop: Callable[[], Awaitable[None]], log: FilteringBoundLogger) -> None:
+    """A slow loop that breaks is a bug; it must not take the others along, or stop a request."""
+    while True:
+        try:
+            await loop()
+            return
+        except Exception:
+            log.exception("a control loop broke and is started again", loop=str(loop))
+        await asyncio.sleep(RESTART_PAUSE)
 
 
 def _give(

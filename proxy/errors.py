@@ -22,7 +22,7 @@ class ConfigurationError(SeawallError):
 
 
 class BindError(SeawallError):
-    """A listen address cannot be bound: taken, not ours, or not allowed."""
+    """An address or the takeover path cannot be listened at: taken, not ours, or not allowed."""
 
     exit_code = 3
 

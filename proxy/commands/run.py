@@ -1,6 +1,7 @@
 """`seawall run`: from the options to the App."""
 
 import asyncio
+import socket
 from collections.abc import Mapping
 
 import structlog
@@ -13,16 +14,20 @@ from proxy.commands.own_labels import resolve_with_labels
 from proxy.commands.problems import has_errors
 from proxy.errors import ConfigurationError
 from proxy.processes.cores import usable_cores
-from proxy.processes.takeover import inherit
+from proxy.processes.successor import take_connection
+from proxy.processes.takeover import Inheritance, inherit, inherit_from
 from proxy.spec.config import Resolved
 
 
 def run(options: Mapping[str, object]) -> None:
     """Serve until a signal. Raises ConfigurationError with every problem, and BindError."""
-    uvloop.run(_serve(options, read(options)))
+    predecessor = take_connection()  # first of all: it is no setting
+    uvloop.run(_serve(options, read(options), predecessor))
 
 
-async def _serve(options: Mapping[str, object], configuration: Configuration) -> None:
+async def _serve(
+    options: Mapping[str, object], configuration: Configuration, predecessor: socket.socket | None
+) -> None:
     async def reread() -> Resolved:
         return await resolve_with_labels(await asyncio.to_thread(read, options))
 
@@ -34,5 +39,12 @@ async def _serve(options: Mapping[str, object], configuration: Configuration) ->
     for problem in resolved.problems:
         log.warning("problem", kind=problem.kind, where=problem.where, what=problem.what, hint=problem.hint)
     spec = resolved.spec
-    inheritance = await inherit(spec.takeover) if spec.takeover is not None else None
+    inheritance = await _inherit(spec.takeover, predecessor)
     await App(resolved, workers=spec.workers or usable_cores(), reread=reread, inheritance=inheritance).run()
+
+
+async def _inherit(path: str | None, predecessor: socket.socket | None) -> Inheritance | None:
+    """What another proxy hands over: the one that has started this one, or whoever listens at the path."""
+    if predecessor is not None:
+        return await inherit_from(predecessor)
+    return await inherit(path) if path is not None else None

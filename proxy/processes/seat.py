@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 import time
@@ -15,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 import proxy
 from proxy.errors import SeawallError
 from proxy.processes import messages
+from proxy.processes.endings import in_words
 from proxy.processes.heartbeat import CHECK_EVERY, Heartbeat, Restarts
 from proxy.processes.link import Link
 from proxy.processes.messages import Listening, Report, Served, Serving, Setup, Whole, Word, WoundDown
@@ -87,7 +87,7 @@ class Seat:
             if self._leaving.is_set():
                 return
             pause = self.restarts.end(time.monotonic())
-            self._log.error("worker ended", worker=self.number, how=_how(code), again_in=pause)
+            self._log.error("worker ended", worker=self.number, how=in_words(code), again_in=pause)
             self._give_up()
             try:
                 async with asyncio.timeout(pause):
@@ -273,13 +273,3 @@ class Seat:
 def _settle(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _how(code: int) -> str:
-    """An exit code in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"

@@ -1,6 +1,6 @@
 """How a proxy hands its listening sockets to the next one on the same machine, of another version perhaps.
 
-The one that runs listens at a Unix socket. The next one connects and is given the sockets themselves (SCM_RIGHTS), and
+The next one asks the one that runs, over a Unix socket, and is given the sockets themselves (SCM_RIGHTS), and
 what a new process cannot know. It serves beside the old one, says so, and only then does the old one drain: there is
 always somebody who accepts, and a next one that fails has changed nothing.
 """
@@ -10,7 +10,6 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -26,6 +25,7 @@ START_WITHIN: Final = 60.0  # seconds for the next one to serve
 _LENGTH: Final = 4
 _LONGEST: Final = 64 << 20  # bytes
 _CREDENTIALS: Final = struct.Struct("3i")  # of the other side: pid, uid, gid
+ASKING: Final = b"\x00"  # by one that was started, and has read its configuration
 _SERVING: Final = b"\x01"
 
 
@@ -81,7 +81,10 @@ class Inheritance:
 
 
 async def inherit(path: str) -> Inheritance | None:
-    """Ask whoever runs; None when nobody does. Raises SeawallError when it does not hand over."""
+    """Ask whoever runs; None when nobody does.
+
+    Raises BindError when nobody could listen at this path, SeawallError when who listens there does not hand over.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(PATIENCE)
     try:
@@ -91,61 +94,42 @@ async def inherit(path: str) -> Inheritance | None:
         return None
     except OSError as error:
         connection.close()
-        raise SeawallError(f"cannot take over at {path}: {error.strerror or error}") from error
+        raise BindError(f"cannot take over at {path}: {error.strerror or error}") from error
+    return await _ask(connection, path)
+
+
+async def inherit_from(connection: socket.socket) -> Inheritance:
+    """Ask the proxy that has started this one. Raises SeawallError when it does not hand over."""
+    connection.settimeout(PATIENCE)
+    try:
+        connection.sendall(ASKING)
+    except OSError as error:
+        connection.close()
+        raise SeawallError("the proxy that has started this one has ended") from error
+    return await _ask(connection, "the one that has started this one")
+
+
+async def _ask(connection: socket.socket, where: str) -> Inheritance:
     try:
         return await asyncio.to_thread(_receive, connection)
     except (OSError, msgspec.DecodeError, EOFError) as error:
         connection.close()
-        raise SeawallError(f"cannot take over at {path}: what runs there does not hand over ({error})") from error
+        raise SeawallError(f"cannot take over at {where}: what runs there does not hand over ({error})") from error
 
 
-class Offer:
-    """The old one's side. `on_taken` is called when another serves in this one's place."""
+class Giving:
+    """The old one's side, to one after the other: two in its place would be one too many."""
 
-    def __init__(self, path: str, give: Give, on_taken: Callable[[], None], log: FilteringBoundLogger) -> None:
-        self._path = Path(path)
+    def __init__(self, give: Give, log: FilteringBoundLogger) -> None:
         self._give = give
-        self._on_taken = on_taken
         self._log = log
+        self._turn = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Wait for the next one, until it serves or this is cancelled. Raises BindError."""
-        listening = self._bind()
-        own = self._path.stat().st_ino
-        try:
-            while not await self._hand_over(listening):
-                pass
-        except asyncio.CancelledError:
-            if self._path.exists() and self._path.stat().st_ino == own:
-                self._path.unlink()
-            raise
-        finally:
-            listening.close()
-        self._on_taken()  # the path is left to the next one, which may be about to put its own socket there
-
-    def _bind(self) -> socket.socket:
-        """At its path from one moment to the next, whoever was there; only for the same user."""
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            listening.bind(str(fresh))
-            fresh.chmod(0o600)
-            listening.listen()
-            fresh.rename(self._path)
-        except OSError as error:
-            listening.close()
-            fresh.unlink(missing_ok=True)
-            raise BindError(f"cannot listen on {self._path} for a takeover: {error.strerror or error}") from error
-        listening.setblocking(False)
-        return listening
-
-    async def _hand_over(self, listening: socket.socket) -> bool:
-        """One that asks; whether it serves now."""
-        loop = asyncio.get_running_loop()
-        connection, _ = await loop.sock_accept(listening)
-        with connection:
-            if not _is_trusted(connection):
-                return False
+    async def to(self, connection: socket.socket) -> bool:
+        """Hand over to one that asks; whether it serves now."""
+        if not _is_trusted(connection):
+            return False
+        async with self._turn:
             handover, sockets = self._give()
             self._log.info("handing over", sockets=len(sockets))
             try:
@@ -153,16 +137,16 @@ class Offer:
                 await asyncio.to_thread(_send, connection, handover, sockets)
                 connection.setblocking(False)
                 async with asyncio.timeout(START_WITHIN):
-                    said = await loop.sock_recv(connection, 1)
+                    said = await asyncio.get_running_loop().sock_recv(connection, 1)
             except (OSError, TimeoutError) as error:
-                self._log.warning("not handed over", error=str(error))
+                self._log.warning("not handed over", error=str(error) or "the next one does not serve in time")
                 return False
         if said != _SERVING:
             self._log.warning("not handed over", error="the next one has ended before it served")
         return said == _SERVING
 
     def __repr__(self) -> str:
-        return f"<Offer {self._path}>"
+        return f"<Giving {'now' if self._turn.locked() else 'to nobody'}>"
 
 
 def _is_trusted(connection: socket.socket) -> bool:

@@ -233,7 +233,11 @@ def _access_log(setup: Setup) -> AccessLog | None:
 
 def main() -> None:
     """`python -m proxy.processes.worker DESCRIPTOR`, as the supervisor starts it."""
-    for number in (signal.SIGINT, signal.SIGHUP):  # to a whole group; the supervisor says what follows from them
+    for number in (
+        signal.SIGINT,
+        signal.SIGHUP,
+        signal.SIGUSR2,
+    ):  # to a whole group; the supervisor says what follows from them
         signal.signal(number, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -17,7 +17,7 @@ from tests.support.clients import Clients
 from tests.support.prelude import Prelude
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
-from tests.support.seawall_process import SeawallProcess, memory
+from tests.support.seawall_process import SeawallProcess, is_alive, memory
 from tests.support.waiting import wait_until_async
 
 MEGABYTE = 1 << 20
@@ -51,14 +51,6 @@ async def eventually(is_so: Callable[[], bool], what: str, seconds: float = 10.0
 async def metric(seawall: SeawallProcess, pattern: re.Pattern[str]) -> float:
     async with aiohttp.ClientSession() as session, session.get(seawall.admin_url + "/metrics") as response:
         return sum(map(float, pattern.findall(await response.text())))
-
-
-def is_alive(pid: int) -> bool:
-    """Also a process that has ended counts as long as nobody has asked for its exit code; here nobody has to."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 # who serves

@@ -16,7 +16,10 @@ LOG_DEADLINE = 10.0  # seconds; only what never comes takes as long
 
 
 class SeawallProcess:
-    """A running `seawall run` while entered, on free ports of 127.0.0.1. `log` is every line it wrote to stderr."""
+    """A running `seawall run` while entered, on free ports of 127.0.0.1. `log` is every line it wrote to stderr.
+
+    Those that it starts to succeed it write there too, and end with it.
+    """
 
     def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self._arguments = arguments
@@ -54,8 +57,13 @@ class SeawallProcess:
             except TimeoutError:
                 self.process.kill()
         await self.process.wait()
+        for line in self.log:
+            if line.get("event") == "successor started" and is_alive(line["pid"]):
+                os.kill(line["pid"], signal.SIGTERM)
         if self._reading is not None:
             await self._reading
+        assert self.process.stdout is not None
+        await self.process.stdout.read()  # a successor had it too: the end of the process was not the end of its pipes
 
     async def logged(self, event: str, within: float = LOG_DEADLINE, **fields: Any) -> dict[str, Any]:
         """The first line with this event and these fields; waits for it."""
@@ -136,6 +144,14 @@ def memory(pid: int) -> int:
     """Resident memory of a process, bytes."""
     fields = Path(f"/proc/{pid}/statm").read_text().split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def is_alive(pid: int) -> bool:
+    """Also a process that has ended counts as long as nobody has asked for its exit code; here nobody has to."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def _is_worker(pid: str) -> bool:
