@@ -7,7 +7,7 @@ ARGS ?=
 # Where the tests of the modules are that an install compiles (setup.py).
 COMPILED := $(addprefix tests/,balancing dataplane fleet integration processes retry wire)
 
-.PHONY: run test test-installed lint bench bench-quick faults clean
+.PHONY: run test test-installed lint bench bench-quick bench-guard faults clean
 
 ## run the proxy: with Docker where an engine answers, else the demo with embedded backends
 run: $(VENV)/ready
@@ -45,6 +45,10 @@ bench-quick: $(INSTALLED)/ready
 ## what clients notice of a fault behind an install and other proxies; brings up an engine where none answers
 faults: $(INSTALLED)/ready
 	cd $(INSTALLED) && ../bin/python -m tests.support.engine run -- ../bin/python -m benchmarks.faults $(ARGS)
+
+## is this tree slower than a commit? AGAINST=COMMIT; without, where the branch left main
+bench-guard: $(VENV)/ready
+	$(BIN)/python -m benchmarks.guard $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
