@@ -195,6 +195,15 @@ class TallyTaker:
             services=tuple(services), backends=tuple(backends), bad_requests=_by_label(bad_requests), counts=grown
         )
 
+    def begin_turn(self, now: float) -> None:
+        """Let `take` look at everybody again from the first on."""
+        self._turn = self._everybody(now)
+
+    @property
+    def left(self) -> int:
+        """How many the turn has still to look at."""
+        return len(self._turn)
+
     def _next(self, now: float, most: int | None) -> list[Service | Backend]:
         """Whose turn it is."""
         if most is None or not self._turn:

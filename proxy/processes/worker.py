@@ -36,6 +36,7 @@ REPORT_EVERY: Final = 0.25  # seconds; also the worker's heartbeat
 SPANS: Final = 1024  # requests in one message, about half a megabyte
 SOONEST: Final = 0.01  # seconds between a report and one for what has flipped since
 A_FEW: Final = 1000  # services and backends that a heartbeat looks at
+AT_ONCE: Final = 250  # that an answer looks at in one round of the loop, 0.15 ms; all of 10 000 at once took 6
 _SHARE: Final = 20  # times what a whole report took pass before the next one for a flip
 
 
@@ -115,7 +116,7 @@ class Worker:
             case Serve() | WindDown():
                 self._orders.put_nowait(message)
             case Ask(number):
-                self._report(number)
+                self._answer(number)
             case Stop():
                 self._stopped.set()
             case _:
@@ -185,6 +186,18 @@ class Worker:
         if self._soon is None:
             pause = max(SOONEST, _SHARE * self._cost)
             self._soon = asyncio.get_running_loop().call_later(pause, self._report, 0)
+
+    def _answer(self, number: int, is_begun: bool = False) -> None:
+        """Report on everybody, a few in each round of the loop: no request waits until all have been looked at."""
+        if self._taker is None or self._link is None or self._link.is_full:
+            return
+        if not is_begun:
+            self._taker.begin_turn(time.monotonic())
+        if self._taker.left <= AT_ONCE:
+            self._report(number, AT_ONCE)
+            return
+        self._report(0, AT_ONCE)
+        asyncio.get_running_loop().call_soon(self._answer, number, True)
 
     def _report(self, answer: int, most: int | None = None) -> None:
         """Say what is new. While nobody takes it nothing is lost: the next report is as much larger."""

@@ -160,6 +160,18 @@ def test_a_few_at_a_time_everybody_has_a_turn(scene: Scene) -> None:
     assert [len(taker.take(1.0, 1).backends) for _ in range(3)] == [0, 0, 1]
 
 
+def test_turn_that_is_begun_anew_has_those_again_who_had_theirs(scene: Scene) -> None:
+    serving = scene.serving[0]
+    serving.taker.take(1.0, most=2)
+    serving.answer("a")
+    serving.taker.begin_turn(1.0)
+    tallies = []
+    while serving.taker.left:
+        tallies.append(serving.taker.take(1.0, most=1))
+    assert sum(each.responses[2] for tally in tallies for each in tally.backends) == 1
+    assert len(tallies) == 1 + len(NAMES)
+
+
 def test_whole_tally_leaves_nobody_out_whose_turn_has_not_come(scene: Scene) -> None:
     taker = scene.serving[0].taker
     taker.take(1.0, 1)

@@ -17,7 +17,9 @@ from proxy.fleet.interface import Transition
 from proxy.fleet.spans import SpanQueue
 from proxy.health.verdict import Verdict
 from proxy.processes import link, seat
+from proxy.processes.messages import Report, Word
 from proxy.processes.supervisor import Supervisor
+from proxy.processes.worker import AT_ONCE
 from proxy.spec.desired import Desired
 from proxy.spec.proxy import ListenAddress, ProxySpec
 from proxy.spec.route import EVERYTHING, RouteSpec
@@ -186,6 +188,30 @@ async def test_figures_are_of_now_after_a_refresh_also_when_a_worker_hangs(start
         async with asyncio.timeout(2.0):
             await supervised.supervisor.refresh()
         os.kill(pid, signal.SIGCONT)
+
+
+async def test_answer_of_a_worker_with_many_backends_comes_in_pieces_and_leaves_nobody_out(start: Start) -> None:
+    async with ScriptedBackend() as backend:
+        supervised = await start(1)
+        reports: list[Report] = []
+        heard = supervised.supervisor.on_word
+
+        def hear(place: seat.Seat, word: Word) -> None:
+            heard(place, word)
+            if isinstance(word, Report):
+                reports.append(word)
+
+        supervised.supervisor.on_word = hear  # type: ignore[method-assign, assignment]
+        supervised.reconcile(*range(20_000, 20_000 + 4 * AT_ONCE), backend.port)
+        for number in range(20_000, 20_000 + 4 * AT_ONCE):
+            supervised.supervisor.calls.drain(f"web-{number}", time.monotonic())
+        await supervised.eventually(lambda: supervised.all_serve_the_newest, "the fleet")
+        assert await get(supervised.port) == 200
+        reports.clear()
+        await supervised.supervisor.refresh()
+        (answer,) = [number for number, each in enumerate(reports) if each.answer]
+        assert answer >= 4  # pieces come before the one that ends the answer
+        assert supervised.fleet.services["web"].statistics.requests == {(b"GET", 200): 1}
 
 
 # start and end
