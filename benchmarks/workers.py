@@ -1,11 +1,11 @@
 """How many requests per second do one and two workers carry, beside nginx with as many, and what memory do they take?
 
-Workers have as many cores as there are workers, the first half of the machine; wrk and the backends have the others.
-Where there are too few cores for that, all share all, and the rates say little: what scales then is how busy the cores
-are, and that a request costs the same CPU whoever serves it. So both are shown: a rate is the proxy's own only while
-`load busy` is well below 1. Rounds are interleaved.
+Scaling shows only while the load generator and the backends have room. So each worker gets a share of a core, by a
+cgroup quota: one worker a share of the last core, two the same share of the last and of the one before. What all cores
+have left is the load's, and how busy they were in all says whether it was enough. nginx' workers get the same. Without
+a quota one Seawall worker is also compared with a data plane in the supervisor's process. Rounds are interleaved.
 
-    python -m benchmarks.workers [--rounds N] [--seconds S] [--json FILE] [--readme] [--from FILE]
+    python -m benchmarks.workers [--rounds N] [--seconds S] [--share F] [--json FILE] [--readme] [--from FILE]
 """
 
 import argparse
@@ -16,17 +16,19 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.rig.backends import start_backends
-from benchmarks.rig.cases import CASES, Case
-from benchmarks.rig.cpu import core_time, cpu_time, family
+from benchmarks.rig.cases import CASES
+from benchmarks.rig.cpu import core_time, family, precise_cpu_time
+from benchmarks.rig.drawing import draw_bars
 from benchmarks.rig.load import drive, write_script
 from benchmarks.rig.machine import describe, raise_open_files
 from benchmarks.rig.peers import Peer, choose_peers, start_peer
 from benchmarks.rig.process import Running, leave_on_signal
+from benchmarks.rig.quota import limited, require_quotas
 from benchmarks.rig.report import README, aligned, replace_section
 from benchmarks.rig.standing import Line as Standing
 
@@ -34,40 +36,26 @@ COUNTS = (1, 2)
 NAMES = ("seawall", "nginx")
 CASE = next(case for case in CASES if case.name == "small")
 MEGABYTE = 1 << 20
+ROOM = 0.9  # of all cores busy: with more the load generator may have been what limits
+BARS = {"worker": 45, "supervisor": 100}  # MB
+IN_PROCESS = "in-process"
 
 
-@dataclass(frozen=True, slots=True)
-class Cores:
-    """Which cores the proxy has, and which all else."""
-
-    proxy: tuple[int, ...]
-    load: tuple[int, ...]
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Line:
-    """One peer with so many workers: each round's requests per second, CPU per request in µs, and share of busy."""
+    """One peer with so many workers: each round's requests per second, CPU per request in µs, how busy all cores were.
 
-    peer: Running
+    `resident` is in bytes, the supervisor's or master's first.
+    """
+
+    name: str
     count: int
-    cores: Cores
+    quota: float | None
     rates: list[float] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
-    load_busy: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    resident: list[int] = field(default_factory=list)
     errors: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """Medians of one peer with so many workers, and the resident MB of every process, its first one first."""
-
-    peer: str
-    workers: int
-    rate: float
-    cpu_us: float
-    load_busy: float
-    megabytes: list[float]
-    errors: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,144 +63,217 @@ class Results:
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
-    rows: list[Row]
+    lines: list[Line]
 
     def to_json(self) -> str:
         """Text that `read_results` takes back."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line's processes: those that serve, and the core of each."""
+
+    running: Running
+    serving: tuple[int, ...]
+    cores: tuple[int, ...]
+
+
 def main() -> int:
     """Exit code: 0, or 1 when a request failed."""
     options = parse_options()
     signal.signal(signal.SIGTERM, leave_on_signal)
-    results = read_results(options.source) if options.source else measure(options.rounds, options.seconds)
-    print(table(results))
+    results = read_results(options.source) if options.source else measure(options)
+    text = told(results)
+    print(text)
     if options.json:
         options.json.write_text(results.to_json())
     if options.readme:
-        replace_section(README, "workers", table(results))
-    return 1 if any(row.errors for row in results.rows) else 0
+        draw(results.lines)
+        replace_section(README, "workers", "![requests per second by workers](plots/workers.svg)\n\n" + text)
+    return 1 if any(line.errors for line in results.lines) else 0
 
 
 def parse_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2, help="per peer and round")
+    parser.add_argument("--share", type=float, default=0.25, help="of a core, for each worker")
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
+    parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md, and the plot")
+    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, read this")
     return parser.parse_args()
 
 
 def read_results(path: Path) -> Results:
-    """Read what a run has written."""
+    """What a run has written."""
     raw = json.loads(path.read_text())
-    return Results(**raw | {"rows": [Row(**row) for row in raw["rows"]]})
+    return Results(machine=raw["machine"], lines=[Line(**line) for line in raw["lines"]])
 
 
-def measure(rounds: int, seconds: int) -> Results:
-    """Every peer with every count of workers."""
+# measuring
+
+
+def measure(options: argparse.Namespace) -> Results:
+    """Interleaved rounds of everybody."""
     peers = choose_peers(NAMES, tools=("nginx", "wrk", "taskset"))
+    require_quotas()
     raise_open_files()
     machine = describe()
-    with started(peers) as (script, lines):
-        for number in range(1, rounds + 1):
-            print(f"workers: round {number} of {rounds}", file=sys.stderr)
+    lines: list[Line] = []
+    with started(peers) as (script, places):
+        for name, count in places:
+            if name != IN_PROCESS:
+                lines.append(Line(name=name, count=count, quota=options.share))
+            if count == 1 and name != "nginx":
+                lines.append(Line(name=name, count=count, quota=None))
+        for _ in range(options.rounds):
             for line in lines:
-                sample(line, CASE, script, seconds)
-        return Results(machine=machine, rows=[row_of(line) for line in lines])
-
-
-def share(count: int) -> Cores:
-    """Cores for so many workers."""
-    available = tuple(sorted(os.sched_getaffinity(0)))
-    if len(available) < 2 * count:
-        return Cores(available, available) if count > 1 else Cores(available[-1:], available[:-1] or available)
-    return Cores(available[:count], available[count:])
+                sample(line, places[line.name, line.count], script, options.seconds)
+    return Results(machine=machine, lines=lines)
 
 
 @contextmanager
-def started(peers: Sequence[Peer]) -> Iterator[tuple[Path, list[Line]]]:
-    """Every peer with every count of workers, all of them idle."""
+def started(peers: Sequence[Peer]) -> Iterator[tuple[Path, dict[tuple[str, int], Place]]]:
+    """Every peer with every count of workers, and Seawall without any; all of them idle."""
+    cores = tuple(sorted(os.sched_getaffinity(0), reverse=True))
     with tempfile.TemporaryDirectory(prefix="seawall-bench-") as temporary, ExitStack() as stack:
         folder = Path(temporary)
         folder.chmod(0o755)
-        backends, ports = start_backends(CASE, folder / "backends", share(1).load)
+        backends, ports = start_backends(CASE, folder / "backends", cores)
         stack.callback(backends.stop)
-        lines = []
-        for count in COUNTS:
-            for peer in peers:
-                cores = share(count)
-                name = f"{peer.name}-{count}"
-                running = start_peer(with_workers(peer, name, count), folder / name, ports, cores.proxy)
-                stack.callback(running.stop)
-                running.wait_answer(CASE.path)
-                lines.append(Line(running, count, cores))
-        yield write_script(CASE, folder), lines
+        places = {}
+        wanted = [(peer.name, count, with_workers(peer, count)) for count in COUNTS for peer in peers]
+        seawall = next(peer for peer in peers if peer.name == "seawall")
+        for name, count, peer in [*wanted, (IN_PROCESS, 1, in_process(seawall))]:
+            running = start_peer(peer, folder / peer.name, ports, cores)
+            stack.callback(running.stop)
+            running.wait_answer(CASE.path)
+            serving = tuple(family(running.pid)[1:] or [running.pid])
+            places[name, count] = Place(running, serving, cores[:count])
+            pin(places[name, count])
+        yield write_script(CASE, folder), places
 
 
-def with_workers(peer: Peer, name: str, count: int) -> Peer:
+def with_workers(peer: Peer, count: int) -> Peer:
     """The same peer with so many."""
+    name = f"{peer.name}-{count}"
     if peer.name == "seawall":
         return replace(peer, name=name, command=(*peer.command, "--workers", str(count)))
     return replace(peer, name=name, values={**peer.values, "WORKERS": str(count)})
 
 
-def sample(line: Line, case: Case, script: Path, seconds: int) -> None:
-    """One round of one peer."""
-    cpu, busy = cpu_time(line.peer.pid), core_time(line.cores.load)
-    load = drive(case, script, port=line.peer.port, seconds=seconds, cores=line.cores.load)
-    used = cpu_time(line.peer.pid).since(cpu)
+def in_process(peer: Peer) -> Peer:
+    """Seawall whose data plane is in the process of the supervisor."""
+    command = tuple("benchmarks.rig.in_process" if word == "proxy" else word for word in peer.command)
+    return replace(peer, name=IN_PROCESS, command=command)
+
+
+def pin(place: Place) -> None:
+    """Each worker, with all its threads, to a core of its own."""
+    for pid, core in zip(place.serving, place.cores, strict=True):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), (core,))
+
+
+def sample(line: Line, place: Place, script: Path, seconds: int) -> None:
+    """One round of one line."""
+    pid, everywhere = place.running.pid, tuple(sorted(os.sched_getaffinity(0)))
+    # Without a quota the load has the other cores to itself.
+    free = everywhere if line.quota else tuple(core for core in everywhere if core not in place.cores) or everywhere
+    quota = limited(place.serving, line.quota, f"seawall-bench-{os.getpid()}") if line.quota else nullcontext()
+    with quota:
+        spent, busy = precise_cpu_time(pid), core_time(everywhere)
+        load = drive(CASE, script, port=place.running.port, seconds=seconds, cores=free)
+        line.busy.append(core_time(everywhere).share_since(busy))
+        line.costs.append((precise_cpu_time(pid) - spent) * 1e6 / max(load.requests, 1))
     line.rates.append(load.requests / load.seconds)
-    line.costs.append((used.user + used.system) * 1e6 / max(load.requests, 1))
-    line.load_busy.append(core_time(line.cores.load).share_since(busy))
     line.errors += sum(load.errors.values())
-
-
-def row_of(line: Line) -> Row:
-    """Its medians."""
-    return Row(
-        peer=line.peer.name.rpartition("-")[0],
-        workers=line.count,
-        rate=statistics.median(line.rates),
-        cpu_us=statistics.median(line.costs),
-        load_busy=statistics.median(line.load_busy),
-        megabytes=[memory_of(pid) / MEGABYTE for pid in family(line.peer.pid)],
-        errors=line.errors,
-    )
-
-
-def table(results: Results) -> str:
-    """The answer in Markdown; of the processes, the first is the supervisor or master."""
-    head = ("proxy", "workers", "requests/s", "CPU µs per request", "load busy", "MB per process")
-    facts = [f"- {key}: {value}" for key, value in results.machine.items()]
-    return "\n".join([*facts, "", *aligned([head, *(_cells(row) for row in results.rows)])]) + "\n"
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    resident = ", ".join(f"{megabytes:.0f}" for megabytes in row.megabytes)
-    return (row.peer, str(row.workers), f"{row.rate:,.0f}", f"{row.cpu_us:.1f}", f"{row.load_busy:.0%}", resident)
-
-
-def standing(results: Results) -> list[Standing]:
-    """For the summary: CPU, since rates are partly the load's where there are too few cores."""
-    counts = sorted({row.workers for row in results.rows})
-    return [
-        Standing(
-            question=f"CPU per request with {count} worker{'s' if count > 1 else ''}",
-            unit="µs",
-            figures={row.peer: row.cpu_us for row in results.rows if row.workers == count},
-            is_less_better=True,
-        )
-        for count in counts
-    ]
+    line.resident = [memory_of(member) for member in dict.fromkeys((pid, *place.serving))]
 
 
 def memory_of(pid: int) -> int:
     """Resident bytes of one process without its children."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# telling
+
+
+def told(results: Results) -> str:
+    """The table, and what follows from it."""
+    cells: list[tuple[str, ...]] = [
+        (
+            "proxy",
+            "workers",
+            "share of a core each",
+            "requests/s",
+            "CPU µs per request",
+            "all cores busy",
+            "MB a process",
+        )
+    ]
+    cells += [_cells(line) for line in results.lines]
+    facts = [f"- {key}: {value}" for key, value in results.machine.items()]
+    return "\n".join([*facts, "", *aligned(cells), "", *conclusions(results.lines)]) + "\n"
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    return (
+        line.name,
+        str(line.count),
+        f"{line.quota:.0%}" if line.quota else "100%",
+        f"{statistics.median(line.rates):,.0f} ({min(line.rates):,.0f}-{max(line.rates):,.0f})",
+        f"{statistics.median(line.costs):.1f}",
+        f"{statistics.median(line.busy):.0%}",
+        ", ".join(f"{size / MEGABYTE:.0f}" for size in line.resident),
+    )
+
+
+def conclusions(lines: Sequence[Line]) -> list[str]:
+    """One sentence for each question. Empty for what was not measured."""
+    found = {(line.name, line.count, line.quota is not None): line for line in lines}
+    told = []
+    for name in NAMES:
+        one, two = found[name, 1, True], found[name, 2, True]
+        text = f"- {name}: two workers carry {scaling(one, two):.2f} times what one does"
+        told.append(text + (", but the load had no room" if statistics.median(two.busy) > ROOM else ""))
+    alone, within = found["seawall", 1, False], found[IN_PROCESS, 1, False]
+    told.append(f"- one worker carries {scaling(within, alone):.2f} times what the same does within one process")
+    supervisor, *workers = found["seawall", 2, True].resident
+    sizes = {"supervisor": supervisor / MEGABYTE, "worker": max(workers) / MEGABYTE}
+    told += [
+        f"- {who}: {size:.0f} MB, {'within' if size <= BARS[who] else '**above**'} the bar of {BARS[who]}"
+        for who, size in sizes.items()
+    ]
+    return told
+
+
+def standing(results: Results) -> list[Standing]:
+    """For the summary: requests per second with the same share of a core for each worker."""
+    limited_ones = [line for line in results.lines if line.quota]
+    return [
+        Standing(
+            question=f"{count} worker{'s' if count > 1 else ''} with {limited_ones[0].quota:.0%} of a core each",
+            unit="requests/s",
+            figures={line.name: statistics.median(line.rates) for line in limited_ones if line.count == count},
+        )
+        for count in sorted({line.count for line in limited_ones})
+    ]
+
+
+def scaling(one: Line, other: Line) -> float:
+    """The median of the second's rate as a multiple of the first's, round by round."""
+    return statistics.median(many / few for few, many in zip(one.rates, other.rates, strict=True))
+
+
+def draw(lines: Sequence[Line]) -> None:
+    """Requests per second by the number of workers."""
+    limited_ones = [line for line in lines if line.quota]
+    bars = {name: [statistics.median(line.rates) for line in limited_ones if line.name == name] for name in NAMES}
+    groups = [f"{count} worker{'s' if count > 1 else ''}" for count in COUNTS]
+    draw_bars("workers", title="Workers with a share of a core each", y="requests/s", groups=groups, bars=bars)
 
 
 if __name__ == "__main__":

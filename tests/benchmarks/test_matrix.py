@@ -238,13 +238,13 @@ def test_memory_results_survive_json_and_are_judged_idle_and_by_connection(tmp_p
 def test_workers_results_survive_json_and_are_judged_by_count(tmp_path: Path) -> None:
     run = workers.Results(
         machine=MACHINE,
-        rows=[
-            workers.Row(peer=peer, workers=count, rate=1.0, cpu_us=cost, load_busy=0.5, megabytes=[1.0], errors=0)
-            for peer, count, cost in (
-                ("seawall", 1, 14.0),
+        lines=[
+            workers.Line(name=peer, count=count, quota=0.25, rates=[rate], costs=[14.0], busy=[0.5], resident=[1])
+            for peer, count, rate in (
+                ("seawall", 1, 12.0),
                 ("nginx", 1, 13.0),
-                ("seawall", 2, 12.0),
-                ("nginx", 2, 13.0),
+                ("seawall", 2, 26.0),
+                ("nginx", 2, 25.0),
             )
         ],
     )
