@@ -10,12 +10,10 @@ import random
 import resource
 import secrets
 import signal
-import socket
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -23,6 +21,8 @@ from structlog.typing import FilteringBoundLogger
 from proxy.admin.events import EventLog
 from proxy.admin.server import AdminServer
 from proxy.admin.views import Condition, Readiness
+from proxy.app_plane import client_settings, handed_over, make_plane
+from proxy.app_start import Reread, catch_up, read_again, wait_first_round
 from proxy.app_views import Shown
 from proxy.control.discovery.docker import DockerSource
 from proxy.control.discovery.docker_api import DockerEngine
@@ -32,28 +32,20 @@ from proxy.control.discovery.static import StaticSource
 from proxy.control.prober import Prober
 from proxy.control.reconciler import Reconciler
 from proxy.control.transitions import AnnouncedFleet, log_changes
-from proxy.dataplane.access_log import AccessLog, AccessLogFormat
 from proxy.dataplane.plane import ClientSettings, DataPlane
-from proxy.dataplane.tracing import Tracer
 from proxy.fleet.fleet import Fleet
 from proxy.fleet.interface import Changes, Transition
 from proxy.fleet.spans import SpanQueue
-from proxy.problem import Severity
 from proxy.processes.succession import Succession
 from proxy.processes.supervisor import Supervisor
-from proxy.processes.takeover import Handover, Inheritance
+from proxy.processes.takeover import Inheritance
 from proxy.spec.config import Resolved
 from proxy.spec.container import Surroundings
-from proxy.spec.proxy import ListenAddress, ProxySpec
 from proxy.spec.reload import reload
 from proxy.telemetry.exporter import Exporter
 from proxy.wire.codec import IMPLEMENTATION
 
-Reread: TypeAlias = Callable[[], Awaitable[Resolved]]
-
 RESTART_PAUSE: Final = 1.0  # seconds before a slow loop that broke is started again
-CATCH_UP: Final = 10.0  # seconds for a proxy that takes over to know as much as the old one
-FIRST_ROUND: Final = 1.0  # seconds that clients wait at most for the first discovery and the first probes
 
 
 class App:
@@ -84,7 +76,7 @@ class App:
         self._spans = SpanQueue()
         self._exporter = Exporter(self._spans, spec.otlp_endpoint, self.log) if spec.otlp_endpoint else None
         listening = inheritance.listening if inheritance is not None else ()
-        self.plane = _plane(spec, workers, self.fleet, self._secret, self._spans, self.log, listening)
+        self.plane = make_plane(spec, workers, self.fleet, self._secret, self._spans, self.log, listening)
         self._supervisor = self.plane if isinstance(self.plane, Supervisor) else None
         calls = self._supervisor.calls if self._supervisor else self.fleet
         self._announced = AnnouncedFleet(calls, self._announce)  # what the slow loops speak to
@@ -102,7 +94,7 @@ class App:
         self.admin = AdminServer(self._shown().views(), token=spec.admin_token)
         self._succession = None
         if self._supervisor is not None:
-            give = partial(_give, self.fleet, self._supervisor, self.admin, self._secret)
+            give = partial(handed_over, self.fleet, self._supervisor, self.admin, self._secret)
             self._succession = Succession(spec.takeover, give, self._on_taken, self.log)
         self._loops: list[Callable[[], Awaitable[None]]] = [
             self.reconciler.run,
@@ -142,7 +134,7 @@ class App:
             await self.admin.start(*self.spec.admin, inherited)
             self.reconciler.reconcile()  # static backends serve from the first request on
             self._tasks = [asyncio.create_task(_keep_running(loop, self.log)) for loop in self._loops]
-            await (self._wait_first_round() if self._inheritance is None else self._catch_up(self._inheritance))
+            await self._find_out()
             await self.plane.serve()
         except BaseException:
             await self._stop()
@@ -187,33 +179,15 @@ class App:
             task.cancel()
         await asyncio.gather(draining, again, return_exceptions=True)
 
-    async def _wait_first_round(self) -> None:
-        """A route is known once discovery has been there, and a backend is picked once a probe has passed.
-
-        Without this the first clients would get 404 and 503.
-        """
-        try:
-            async with asyncio.timeout(FIRST_ROUND):
-                if self._docker is not None:
-                    await self.reconciler.completed.wait()
-                if self.spec.backends:
-                    await self.prober.heard.wait()
-        except TimeoutError:
-            self.log.warning("serving without all backends: some were not found or have not answered a probe yet")
-
-    async def _catch_up(self, inheritance: Inheritance) -> None:
-        """Wait until nobody whom the old proxy sends requests to is waited for here; it serves meanwhile."""
-        available = set(inheritance.handover.available)
-        try:
-            async with asyncio.timeout(CATCH_UP):
-                await self.reconciler.completed.wait()
-                for name in inheritance.handover.drained:
-                    self._announced.drain(name, time.monotonic())
-                while any(each.unavailable and each.key in available for each in self.fleet.backends()):
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            self.log.warning("some backends that the old proxy has are not available here", seconds=CATCH_UP)
+    async def _find_out(self) -> None:
+        """Know enough to answer the first clients, or as much as the proxy knows that this one takes over from."""
+        discovered = self.reconciler.completed
+        if self._inheritance is not None:
+            handover = self._inheritance.handover
+            await catch_up(handover, self.fleet, self._announced, discovered=discovered, news=self._news, log=self.log)
+            return
+        rounds = [discovered] if self._docker is not None else []
+        await wait_first_round([*rounds, self.prober.heard] if self.spec.backends else rounds, self.log)
 
     def _on_served(self, is_served: bool) -> None:
         """Some worker takes connections, or none does: they wait in the backlog then, for as long as that lasts."""
@@ -259,14 +233,7 @@ class App:
         while self._reread is not None:
             await self._asked_to_reload.wait()
             self._asked_to_reload.clear()
-            resolved = await self._reread()
-            for problem in resolved.problems:
-                self.log.warning(
-                    "problem", kind=problem.kind, where=problem.where, what=problem.what, hint=problem.hint
-                )
-            if any(problem.severity is Severity.ERROR for problem in resolved.problems):
-                self.log.error("configuration kept", problems=len(resolved.problems))
-            else:
+            if resolved := await read_again(self._reread, self.log):
                 self._take_over(resolved)
 
     def _take_over(self, resolved: Resolved) -> None:
@@ -277,7 +244,7 @@ class App:
         self._static.replace(spec.backends)
         if self._docker is not None:
             self._docker.adjust(self._surroundings())
-        settings = _client_settings(spec, len(self._supervisor.seats) if self._supervisor else 1)
+        settings = client_settings(spec, len(self._supervisor.seats) if self._supervisor else 1)
         if self._supervisor is not None:
             self._supervisor.apply(spec, settings)
         elif isinstance(self.plane, DataPlane):
@@ -324,24 +291,6 @@ class App:
         return f"<App {self.plane.addresses} {self.fleet!r}>"
 
 
-def _plane(
-    spec: ProxySpec,
-    workers: int,
-    fleet: Fleet,
-    secret: bytes,
-    spans: SpanQueue,
-    log: FilteringBoundLogger,
-    inherited: Sequence[tuple[ListenAddress, socket.socket]],
-) -> DataPlane | Supervisor:
-    """What serves: a data plane in this process, or so many workers."""
-    settings = _client_settings(spec, max(workers, 1))
-    if workers:
-        return Supervisor(spec, workers, settings, fleet, secret, spans, log, inherited)
-    access_log = AccessLog(AccessLogFormat(spec.access_log), share=spec.access_log_sample) if spec.access_log else None
-    tracer = Tracer(spans, spec.trace_sample) if spec.otlp_endpoint else None
-    return DataPlane(fleet, ClientSettings(**settings), access_log, tracer)
-
-
 async def _keep_running(loop: Callable[[], Awaitable[None]], log: FilteringBoundLogger) -> None:
     """A slow loop that breaks is a bug; it must not take the others along, or stop a request."""
     while True:
@@ -351,41 +300,6 @@ async def _keep_running(loop: Callable[[], Awaitable[None]], log: FilteringBound
         except Exception:
             log.exception("a control loop broke and is started again", loop=str(loop))
         await asyncio.sleep(RESTART_PAUSE)
-
-
-def _give(
-    fleet: Fleet, supervisor: Supervisor, admin: AdminServer, secret: bytes
-) -> tuple[Handover, list[socket.socket]]:
-    """What a proxy that takes over needs."""
-    backends = list(fleet.backends())
-    handover = Handover(
-        tuple(address for address, _ in supervisor.sockets),
-        admin.configured,
-        tuple({backend.key for backend in backends if backend.unavailable is None}),
-        tuple({backend.name for backend in backends if backend.drained}),
-        secret,
-    )
-    assert admin.listening is not None  # it was started before anybody could ask
-    return handover, [*(each for _, each in supervisor.sockets), admin.listening]
-
-
-def _client_settings(spec: ProxySpec, workers: int) -> dict[str, Any]:
-    """The keywords of ClientSettings for each of so many workers: together they have the connections of one."""
-    most = spec.max_connections
-    return {
-        "head_timeout": spec.request_head_timeout,
-        "body_timeout": spec.body_timeout,
-        "keep_alive": spec.keep_alive_timeout,
-        "min_rate": spec.min_rate,
-        "trusted": spec.trusted_proxies,
-        "max_head": spec.max_head,
-        "max_target": spec.max_target,
-        "max_fields": spec.max_fields,
-        "max_connections": most and -(-most // workers),
-        "max_connections_per_client": spec.max_connections_per_client,
-        "forwarded": spec.forwarded,
-        "request_id": spec.request_id,
-    }
 
 
 def _text(address: tuple[Any, ...]) -> str:

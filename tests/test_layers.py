@@ -18,7 +18,7 @@ ORDER = (
     ("dataplane", "control", "admin", "telemetry"),
     ("processes",),
     ("logs",),
-    ("app_views",),
+    ("app_plane", "app_start", "app_views"),
     ("app",),
     ("demo",),
     ("commands",),
