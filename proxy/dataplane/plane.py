@@ -26,6 +26,7 @@ from proxy.wire import grammar
 from proxy.wire.peer import Network, Rules
 
 _HARD: Final = frozenset((Unavailable.GONE, Unavailable.PAUSED, Unavailable.UNREACHABLE))
+ANNOUNCING: Final = 3  # rounds of the loop, at most, in which a connection that is accepted becomes a downstream
 LAST_WORDS: Final = 1.0  # seconds in which what was written to tunnels may still reach clients
 BEFORE_THE_KILL: Final = 0.5  # seconds: two sweeps before a container is killed its tunnels are closed
 LOOK_AGAIN: Final = 0.005  # seconds after which those in line look whether other workers have left them room
@@ -138,6 +139,8 @@ class DataPlane:
         self.draining = True
         for listener in self._listeners:
             listener.close()
+        for _ in range(ANNOUNCING):
+            await asyncio.sleep(0)
         for downstream in tuple(self.downstreams):
             downstream.wind_down()
         if not self.downstreams:
