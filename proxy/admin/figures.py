@@ -127,7 +127,7 @@ class FigureTaker:
         return tuple(
             ServiceFigures(
                 name,
-                dict(statistics.requests),
+                statistics.requests,
                 _durations(statistics.duration),
                 statistics.request_bytes,
                 statistics.response_bytes,

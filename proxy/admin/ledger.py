@@ -105,7 +105,8 @@ def total_of_services(parts: Sequence[ServiceStatistics]) -> ServiceStatistics:
     """New statistics that are the sum of these."""
     total = ServiceStatistics()
     for part in parts:
-        _add_counts(total.requests, part.requests)
+        for (method, status), count in part.requests.items():
+            total.add_requests(method, status, count)
         _add_durations(total.duration, part.duration)
         total.request_bytes += part.request_bytes
         total.response_bytes += part.response_bytes

@@ -8,7 +8,6 @@ what comes back, and every way to end.
 """
 
 import time
-from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.attempts import Phase
@@ -17,7 +16,6 @@ from proxy.dataplane.tunnel import Tunnel
 from proxy.failure import Failure
 from proxy.fleet.backend import Unavailable
 from proxy.fleet.service import Service
-from proxy.fleet.statistics import BOUNDS
 from proxy.fleet.stickiness import Stickiness
 from proxy.wire import sticky
 from proxy.wire.head import RequestHead, ResponseHead
@@ -115,10 +113,7 @@ class Exchange(Retries):
         if backend is not None:
             statistics = backend.statistics
             statistics.responses[status // 100] += 1
-            first_byte = statistics.first_byte
-            seconds = now - self.tried_at
-            first_byte.counts[bisect_left(BOUNDS, seconds)] += 1  # as `observe` does, without the call
-            first_byte.total += seconds
+            statistics.first_byte.observe(now - self.tried_at)
             if status >= backend.notable or status >= self.service.tries.least_status:
                 is_trial = backend.unavailable is Unavailable.ON_TRIAL
                 if status >= backend.notable:

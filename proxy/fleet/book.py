@@ -125,7 +125,7 @@ class Book:
 
 def _enter_service(statistics: ServiceStatistics, tally: ServiceTally) -> None:
     for method, status, count in tally.requests:
-        statistics.requests[method, status] = statistics.requests.get((method, status), 0) + count
+        statistics.add_requests(method, status, count)
     for name, count in tally.counts.items():
         setattr(statistics, name, getattr(statistics, name) + count)
     for name, counts in tally.by_failure.items():

@@ -143,19 +143,20 @@ class _ServiceSaid:
         counts = {name: getattr(statistics, name) for name in COUNTS}
         by_failure = {name: dict(getattr(statistics, name)) for name in BY_FAILURE}
         durations = {name: _copied(getattr(statistics, name)) for name in DURATIONS}
-        now = (len(service.line), statistics.requests, counts, by_failure, durations)
+        requests = statistics.requests
+        now = (len(service.line), requests, counts, by_failure, durations)
         if now == (self.waiting, self.requests, self.counts, self.by_failure, self.durations):
             return None
-        requests = _added(statistics.requests, self.requests)
+        new_requests = _added(requests, self.requests)
         tally = ServiceTally(
             name=service.spec.name,
             waiting=len(service.line),
-            requests=tuple((method, status, count) for (method, status), count in requests.items()),
+            requests=tuple((method, status, count) for (method, status), count in new_requests.items()),
             counts=_added(counts, self.counts),
             by_failure={name: _by_label(_added(by_failure[name], self.by_failure[name])) for name in BY_FAILURE},
             durations={name: _since(durations[name], self.durations[name]) for name in DURATIONS},
         )
-        self.waiting, self.requests = len(service.line), dict(statistics.requests)
+        self.waiting, self.requests = len(service.line), requests
         self.counts, self.by_failure, self.durations = counts, by_failure, durations
         return tally
 
