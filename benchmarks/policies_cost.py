@@ -13,7 +13,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from proxy.balancing.policy import Policy, build
+from proxy.balancing.policies import build
+from proxy.balancing.policy import Policy
 from proxy.spec.service import PolicyName
 
 COUNTS: Final = (3, 10, 100, 1_000, 10_000)

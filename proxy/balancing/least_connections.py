@@ -1,10 +1,8 @@
 """Least-connections: the smallest (in_flight + 1) / weight, and among equals the one least recently taken.
 
-A candidate's key is one int, compared in C: its load, scaled so that the division leaves no remainder, then its turn (a
-count of all takings, at its own last one), then its index. A heap of tuples (load, turn, candidate) took up to 0.9 µs
-for pick, taken and released together where one of ints takes up to 0.5. Of few candidates the smallest key is found
-sooner than a heap is kept: 0.30 µs where the heap takes 0.45 for 3, 0.37 and 0.50 for 8, 0.43 and 0.49 for 16
-(benchmarks/policies_cost.py).
+Loads are scaled so that the division leaves no remainder. Few candidates are compared one by one. Pick, taken and
+released take 0.07 µs together with 3 candidates and 0.10 with 16, where the heap of many takes 0.40; as source 0.26,
+0.56 and 0.47 (benchmarks/policies_cost.py).
 """
 
 import random
@@ -14,24 +12,89 @@ from math import lcm
 from typing import Final, Generic
 
 from proxy.balancing.candidate import C
+from proxy.balancing.policy import Policy
 
-FEW: Final = 8  # candidates that need no heap
+FEW: Final = 16  # candidates that need no heap
 _SLACK: Final = 64  # stale keys allowed on top of one per candidate
 _TURN_BITS: Final = 64  # with the index; 2**50 takings among 10 000, three centuries at 100 000 a second
 
 
-class LeastConnections(Generic[C]):
+class _Seat(Generic[C]):
+    """A candidate with its load, and the number of the taking that was its last."""
+
+    __slots__ = ("candidate", "load", "scale", "turn")
+
+    def __init__(self, candidate: C, scale: int, turn: int) -> None:
+        self.candidate = candidate
+        self.scale = scale  # what one request adds to the load
+        self.load = (candidate.in_flight + 1) * scale
+        self.turn = turn
+
+
+class LeastConnections(Policy[C]):
     """O(n), for few. A turn is taken by `taken`, not by `pick`."""
 
-    __slots__ = ("_candidates", "_index", "_index_mask", "_keys", "_scales", "_stride", "_turn")
+    __slots__ = ("_by_candidate", "_seats", "_turn")
     watches_load = True
 
     def __init__(self, candidates: Sequence[C], rng: random.Random) -> None:
         count = len(candidates)
-        common = lcm(*(candidate.weight for candidate in candidates))
+        start = rng.randrange(count)  # built anew at every flip, it must not favour the first
+        self._seats = [
+            _Seat(candidate, scale, (index - start) % count)
+            for index, (candidate, scale) in enumerate(zip(candidates, _scales(candidates), strict=True))
+        ]
+        self._by_candidate = {seat.candidate: seat for seat in self._seats}
+        self._turn = count
+
+    def pick(self, tried: Collection[C]) -> C | None:
+        """The least loaded candidate that is not in `tried`."""
+        if tried:
+            return self._pick_untried(tried)
+        least = self._seats[0]
+        for seat in self._seats:
+            if seat.load < least.load or (seat.load == least.load and seat.turn < least.turn):
+                least = seat
+        return least.candidate
+
+    def taken(self, candidate: C) -> None:
+        """It has more to do, and it was its turn."""
+        seat = self._by_candidate[candidate]
+        seat.load += seat.scale
+        seat.turn = self._turn
+        self._turn += 1
+
+    def released(self, candidate: C) -> None:
+        """It has less to do; its turn stays."""
+        seat = self._by_candidate[candidate]
+        seat.load -= seat.scale
+
+    def _pick_untried(self, tried: Collection[C]) -> C | None:
+        untried = [seat for seat in self._seats if seat.candidate not in tried]
+        return min(untried, key=lambda seat: (seat.load, seat.turn)).candidate if untried else None
+
+    def __repr__(self) -> str:
+        return f"<LeastConnections candidates={len(self._seats)}>"
+
+
+class LeastConnectionsOfMany(Policy[C]):
+    """O(log n) amortised.
+
+    A candidate's key is one int, compared in C: its load, then its turn (a count of all takings, at its own last one),
+    then its index. A heap of tuples (load, turn, candidate) took up to 0.9 µs for pick, taken and released together
+    where one of ints takes up to 0.5 (benchmarks/policies_cost.py).
+
+    Law: the heap holds the current key of every candidate, and stale ones that are dropped when they come to the top.
+    """
+
+    __slots__ = ("_bound", "_candidates", "_heap", "_index", "_index_mask", "_keys", "_scales", "_stride", "_turn")
+    watches_load = True
+
+    def __init__(self, candidates: Sequence[C], rng: random.Random) -> None:
+        count = len(candidates)
         self._candidates = tuple(candidates)
         self._index = {candidate: index for index, candidate in enumerate(candidates)}
-        self._scales = [(common // candidate.weight) << _TURN_BITS for candidate in candidates]
+        self._scales = [scale << _TURN_BITS for scale in _scales(candidates)]
         self._stride = 1 << count.bit_length()  # from one turn to the next, with room for an index
         self._index_mask = self._stride - 1
         self._turn = count * self._stride
@@ -40,46 +103,7 @@ class LeastConnections(Generic[C]):
             (candidate.in_flight + 1) * self._scales[index] + (index - start) % count * self._stride + index
             for index, candidate in enumerate(candidates)
         ]
-
-    def pick(self, tried: Collection[C]) -> C | None:
-        """The least loaded candidate that is not in `tried`."""
-        if tried:
-            return self._pick_untried(tried)
-        return self._candidates[min(self._keys) & self._index_mask]
-
-    def taken(self, candidate: C) -> None:
-        """It has more to do, and it was its turn."""
-        index = self._index[candidate]
-        self._turn = turn = self._turn + self._stride
-        self._keys[index] = (candidate.in_flight + 1) * self._scales[index] + turn + index
-
-    def released(self, candidate: C) -> None:
-        """It has less to do; its turn stays."""
-        index = self._index[candidate]
-        self._keys[index] -= self._scales[index]
-
-    def _pick_untried(self, tried: Collection[C]) -> C | None:
-        for key in sorted(self._keys):
-            candidate = self._candidates[key & self._index_mask]
-            if candidate not in tried:
-                return candidate
-        return None
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} candidates={len(self._candidates)}>"
-
-
-class LeastConnectionsOfMany(LeastConnections[C]):
-    """O(log n) amortised.
-
-    Law: the heap holds the current key of every candidate, and stale ones that are dropped when they come to the top.
-    """
-
-    __slots__ = ("_bound", "_heap")
-
-    def __init__(self, candidates: Sequence[C], rng: random.Random) -> None:
-        super().__init__(candidates, rng)
-        self._bound = 2 * len(candidates) + _SLACK
+        self._bound = 2 * count + _SLACK
         self._heap = list(self._keys)
         heapify(self._heap)
 
@@ -142,3 +166,12 @@ class LeastConnectionsOfMany(LeastConnections[C]):
         """Drop all stale keys. It takes n + slack pushes to get here again: O(1) for each of them."""
         self._heap[:] = self._keys
         heapify(self._heap)
+
+    def __repr__(self) -> str:
+        return f"<LeastConnectionsOfMany candidates={len(self._candidates)}>"
+
+
+def _scales(candidates: Sequence[C]) -> list[int]:
+    """What one request adds to the load of each, in inverse proportion to its weight."""
+    common = lcm(*(candidate.weight for candidate in candidates))
+    return [common // candidate.weight for candidate in candidates]

@@ -1,27 +1,27 @@
-"""What every policy can do, and the one place that knows them all.
+"""What every policy can do.
 
 Law: a policy is built when something changes and asked per request. It holds a fixed set of candidates; one that joins,
 leaves or changes its weight means a new policy.
 """
 
-import random
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from typing import ClassVar, Generic
 
 from proxy.balancing.candidate import C
-from proxy.balancing.least_connections import FEW, LeastConnections, LeastConnectionsOfMany
-from proxy.balancing.random_choice import RandomChoice
-from proxy.balancing.round_robin import RoundRobin
-from proxy.spec.service import PolicyName
 
 
-class Policy(Protocol[C]):
-    """A balancing rule over a fixed set of candidates."""
+class Policy(ABC, Generic[C]):
+    """A balancing rule over a fixed set of candidates.
 
-    @property
-    def watches_load(self) -> bool:
-        """Whether `taken` and `released` mean anything to it; when False the caller may leave them out."""
+    `watches_load` says whether `taken` and `released` mean anything to it; when False the caller may leave them out.
+    A class to derive from rather than a protocol: compiled, a protocol's methods are looked up by name in every call.
+    """
 
+    __slots__ = ()
+    watches_load: ClassVar[bool] = False
+
+    @abstractmethod
     def pick(self, tried: Collection[C]) -> C | None:
         """A candidate that is not in `tried`, None when there is none left."""
 
@@ -30,20 +30,3 @@ class Policy(Protocol[C]):
 
     def released(self, candidate: C) -> None:
         """`candidate.in_flight` went down by one."""
-
-
-def build(name: PolicyName, candidates: Sequence[C], rng: random.Random) -> Policy[C]:
-    """The policy called `name` over `candidates`, in the state they are in now.
-
-    `rng` decides where it starts, so that a policy that is built often does not favour the first candidate.
-    Raises ValueError when there is no candidate.
-    """
-    if not candidates:
-        raise ValueError("a policy needs at least one candidate")
-    if name is PolicyName.RANDOM:
-        return RandomChoice(candidates, rng)
-    if name is PolicyName.ROUND_ROBIN:
-        return RoundRobin(candidates, rng)
-    if len(candidates) <= FEW:
-        return LeastConnections(candidates, rng)
-    return LeastConnectionsOfMany(candidates, rng)

@@ -4,14 +4,15 @@ import random
 from bisect import bisect
 from collections.abc import Collection, Sequence
 from itertools import accumulate
-from typing import Final, Generic
+from typing import Final
 
 from proxy.balancing.candidate import C
+from proxy.balancing.policy import Policy
 
 _REDRAWS: Final = 4  # draws that may hit a tried candidate before the rest is listed
 
 
-class RandomChoice(Generic[C]):
+class RandomChoice(Policy[C]):
     """O(1) for equal weights, O(log n) otherwise.
 
     A draw that hits a tried candidate is drawn again: what comes out has exactly the chances of a draw among the
@@ -19,7 +20,6 @@ class RandomChoice(Generic[C]):
     """
 
     __slots__ = ("_bounds", "_candidates", "_count", "_random", "_rng", "_total")
-    watches_load = False
 
     def __init__(self, candidates: Sequence[C], rng: random.Random) -> None:
         weights = [candidate.weight for candidate in candidates]
@@ -39,12 +39,6 @@ class RandomChoice(Generic[C]):
             if candidate not in tried:
                 return candidate
         return self._draw_from_rest(tried)
-
-    def taken(self, candidate: C) -> None:
-        """Nothing to do."""
-
-    def released(self, candidate: C) -> None:
-        """Nothing to do."""
 
     def _draw(self) -> C:
         if self._bounds is None:

@@ -16,6 +16,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final, Generic, TypeAlias
 
 from proxy.balancing.candidate import C
+from proxy.balancing.policy import Policy
 
 _PHASE_BITS: Final = 32
 
@@ -60,11 +61,10 @@ class _Lane(Generic[C]):
 _Entry: TypeAlias = tuple[float, int, _Lane[C]]
 
 
-class RoundRobin(Generic[C]):
+class RoundRobin(Policy[C]):
     """At most O(log of the number of different weights) a pick."""
 
     __slots__ = ("_heap",)
-    watches_load = False
 
     def __init__(self, candidates: Sequence[C], rng: random.Random) -> None:
         by_weight: defaultdict[int, list[C]] = defaultdict(list)
@@ -91,12 +91,6 @@ class RoundRobin(Generic[C]):
         if len(heap) > 1:
             heapreplace(heap, ((2 * lane.picks + 1) / lane.share, order, lane))
         return members[turn]
-
-    def taken(self, candidate: C) -> None:
-        """Nothing to do."""
-
-    def released(self, candidate: C) -> None:
-        """Nothing to do."""
 
     def _pick_untried(self, tried: Collection[C]) -> C | None:
         heap = self._heap

@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from proxy.balancing.policy import Policy, build
+from proxy.balancing.policies import build
+from proxy.balancing.policy import Policy
 from proxy.failure import Failure
 from proxy.fleet.backend import Backend, Tier, Unavailable
 from proxy.fleet.crowd import Crowd
@@ -152,8 +153,7 @@ class Service:
             backend = policy.pick(tried)
             if backend is not None:
                 backend.in_flight += 1
-                if policy.watches_load:
-                    policy.taken(backend)
+                policy.taken(backend)
                 return backend
         return None
 

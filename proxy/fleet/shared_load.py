@@ -9,7 +9,8 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from proxy.balancing.policy import Policy, build
+from proxy.balancing.policies import build
+from proxy.balancing.policy import Policy
 from proxy.fleet.backend import Backend
 from proxy.spec.service import BackendKey, PolicyName
 
@@ -63,7 +64,7 @@ class SharedLoad:
         return f"<SharedLoad of {len(self._others) + 1} workers, {len(self._slots)} backends>"
 
 
-class Counted:
+class Counted(Policy[Backend]):
     """A policy that also tells the other workers, and leaves out who is at the limit over all of them."""
 
     __slots__ = ("_inner", "_limit", "_load", "_slots")
@@ -90,14 +91,12 @@ class Counted:
     def taken(self, candidate: Backend) -> None:
         """See Policy."""
         self._load.write(self._slots[candidate], candidate.in_flight)
-        if self._inner.watches_load:
-            self._inner.taken(candidate)
+        self._inner.taken(candidate)
 
     def released(self, candidate: Backend) -> None:
         """See Policy."""
         self._load.write(self._slots[candidate], candidate.in_flight)
-        if self._inner.watches_load:
-            self._inner.released(candidate)
+        self._inner.released(candidate)
 
     def _is_full(self, backend: Backend) -> bool:
         return backend.in_flight + self._load.elsewhere(self._slots[backend]) >= self._limit
@@ -106,7 +105,7 @@ class Counted:
         return f"<Counted {self._inner!r}>"
 
 
-class SharedLeastConnections:
+class SharedLeastConnections(Policy[Backend]):
     """The smallest (in flight in all workers + 1) / weight. Equals take turns.
 
     Of many the least loaded of FEW that chance chooses: near the best of all, without a key of each that others change
@@ -115,7 +114,6 @@ class SharedLeastConnections:
     """
 
     __slots__ = ("_chance", "_load", "_members", "_turn")
-    watches_load = False
 
     def __init__(self, members: Sequence[Backend], chance: random.Random, load: SharedLoad) -> None:
         self._members = tuple((backend, load.slot(backend)) for backend in members)
@@ -133,12 +131,6 @@ class SharedLeastConnections:
                 return backend
         self._turn = turn = (self._turn + 1) % count
         return self._least((*range(turn, count), *range(turn)), tried)
-
-    def taken(self, candidate: Backend) -> None:
-        """Nothing to do."""
-
-    def released(self, candidate: Backend) -> None:
-        """Nothing to do."""
 
     def _least(self, places: Sequence[int], tried: Collection[Backend]) -> Backend | None:
         elsewhere = self._load.elsewhere

@@ -3,6 +3,7 @@
 import random
 from collections import Counter, deque
 from itertools import pairwise
+from typing import TypeAlias
 
 import pytest
 from hypothesis import settings
@@ -10,17 +11,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from proxy.balancing.least_connections import FEW, LeastConnections, LeastConnectionsOfMany
-from proxy.balancing.policy import build
+from proxy.balancing.policies import build
+from proxy.balancing.policy import Policy
 from proxy.spec.service import PolicyName
 from tests.balancing.candidates import Worker, workers
 
+Kind: TypeAlias = type[LeastConnections[Worker]] | type[LeastConnectionsOfMany[Worker]]
 
-def _take(policy: LeastConnections[Worker], worker: Worker) -> None:
+
+def _take(policy: Policy[Worker], worker: Worker) -> None:
     worker.in_flight += 1
     policy.taken(worker)
 
 
-def _release(policy: LeastConnections[Worker], worker: Worker) -> None:
+def _release(policy: Policy[Worker], worker: Worker) -> None:
     worker.in_flight -= 1
     policy.released(worker)
 
@@ -31,7 +35,7 @@ EITHER = pytest.mark.parametrize("kind", [LeastConnections, LeastConnectionsOfMa
 class Oracle(RuleBasedStateMachine):
     """Compares every pick with a search through all candidates."""
 
-    kind: type[LeastConnections[Worker]] = LeastConnections
+    kind: Kind = LeastConnections
 
     @initialize(weights=st.lists(st.sampled_from((1, 2, 3, 100, 256)), min_size=1, max_size=7))
     def start(self, weights: list[int]) -> None:
@@ -93,7 +97,7 @@ class Oracle(RuleBasedStateMachine):
 class OracleOfMany(Oracle):
     """The same with a heap."""
 
-    kind: type[LeastConnections[Worker]] = LeastConnectionsOfMany
+    kind: Kind = LeastConnectionsOfMany
 
     @invariant()
     def heap_is_bounded(self) -> None:
@@ -109,13 +113,13 @@ TestOracle.settings = TestOracleOfMany.settings = settings(max_examples=150, sta
 @pytest.mark.parametrize(
     ("count", "kind"), [(1, LeastConnections), (FEW, LeastConnections), (FEW + 1, LeastConnectionsOfMany)]
 )
-def test_more_than_a_few_get_a_heap(count: int, kind: type[LeastConnections[Worker]]) -> None:
+def test_more_than_a_few_get_a_heap(count: int, kind: Kind) -> None:
     policy = build(PolicyName.LEAST_CONNECTIONS, workers(*[1] * count), random.Random(1))
     assert type(policy) is kind
 
 
 @EITHER
-def test_idle_equals_are_a_rotation_from_any_start(kind: type[LeastConnections[Worker]]) -> None:
+def test_idle_equals_are_a_rotation_from_any_start(kind: Kind) -> None:
     starts = set()
     for seed in range(20):
         policy = kind(workers(1, 1, 1, 1), random.Random(seed))
@@ -132,7 +136,7 @@ def test_idle_equals_are_a_rotation_from_any_start(kind: type[LeastConnections[W
 
 
 @EITHER
-def test_survivors_in_flight_count_from_the_start(kind: type[LeastConnections[Worker]]) -> None:
+def test_survivors_in_flight_count_from_the_start(kind: Kind) -> None:
     candidates = [Worker(0, in_flight=2), Worker(1, in_flight=0), Worker(2, in_flight=5)]
     policy = kind(candidates, random.Random(1))
     assert policy.pick(()) is candidates[1]
@@ -144,9 +148,7 @@ def test_survivors_in_flight_count_from_the_start(kind: type[LeastConnections[Wo
 
 @EITHER
 @pytest.mark.parametrize("weights", [(1, 2, 3, 4), (1, 256), (7, 11, 13)], ids=str)
-def test_held_requests_are_shared_exactly_by_weight(
-    weights: tuple[int, ...], kind: type[LeastConnections[Worker]]
-) -> None:
+def test_held_requests_are_shared_exactly_by_weight(weights: tuple[int, ...], kind: Kind) -> None:
     candidates = workers(*weights)
     policy = kind(candidates, random.Random(1))
     for _ in range(5 * sum(weights)):
@@ -158,7 +160,7 @@ def test_held_requests_are_shared_exactly_by_weight(
 
 @EITHER
 @pytest.mark.parametrize("held", [1, 10, 100])
-def test_equal_candidates_get_equally_many(held: int, kind: type[LeastConnections[Worker]]) -> None:
+def test_equal_candidates_get_equally_many(held: int, kind: Kind) -> None:
     candidates = workers(*[1] * 10)
     policy = kind(candidates, random.Random(1))
     busy: deque[Worker] = deque()
