@@ -76,8 +76,8 @@ class Upstream(asyncio.Protocol):
             self.close()
         elif self._response is not None:
             self._on_body(data, self._response)
-        elif self._partial is None and grammar.MAX_HEAD >= (end := data.find(HEAD_END) + 4) > 3:
-            self._on_head(self.exchange, data[:end], data[end:])
+        elif self._partial is None:
+            self._begin_response(self.exchange, data)
         else:
             self._collect(self.exchange, data)
 
@@ -186,6 +186,16 @@ class Upstream(asyncio.Protocol):
 
     # reading
 
+    def _begin_response(self, exchange: "Asker", data: bytes) -> None:
+        """The first bytes of a head, nearly always all of it: its end is only searched for when it is refused."""
+        response = parse_response(data, exchange.head, exchange.client_stays, self._plane.date)
+        if isinstance(response, ResponseHead) and (size := response.size) <= grammar.MAX_HEAD:
+            self._on_head(exchange, response, data[size:])
+        elif 0 <= data.find(HEAD_END) <= grammar.MAX_HEAD - len(HEAD_END):
+            self._fail(Failure.BAD_RESPONSE)
+        else:
+            self._collect(exchange, data)
+
     def _collect(self, exchange: "Asker", data: bytes) -> None:
         """A head that comes in pieces."""
         partial = self._partial
@@ -196,15 +206,16 @@ class Upstream(asyncio.Protocol):
         whole = partial.take()
         if whole is not None and len(whole[0]) <= grammar.MAX_HEAD:
             self._partial = None
-            self._on_head(exchange, *whole)
+            response = parse_response(whole[0], exchange.head, exchange.client_stays, self._plane.date)
+            if isinstance(response, ResponseHead):
+                self._on_head(exchange, response, whole[1])
+            else:
+                self._fail(response)
         elif whole is not None or len(partial) > grammar.MAX_HEAD or partial.is_hopeless():
             self._fail(Failure.BAD_RESPONSE)
 
-    def _on_head(self, exchange: "Asker", raw: bytes, rest: bytes) -> None:
-        response = parse_response(raw, exchange.head, exchange.client_stays, self._plane.date)
-        if not isinstance(response, ResponseHead):
-            self._fail(response)
-        elif response.status < 200:
+    def _on_head(self, exchange: "Asker", response: ResponseHead, rest: bytes) -> None:
+        if response.status < 200:
             self._on_interim(exchange, response, rest)
         elif response.body == len(rest):
             # The whole response in one read, by far the most common: one write, no state.

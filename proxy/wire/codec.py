@@ -1,7 +1,8 @@
 """The interface of `wire/`: what the data plane calls, whichever implementation answers.
 
-`parse_request` and `parse_response` read one whole head in one call and return it with the head to forward, or the
-Failure that refuses it. The compiled implementation is used when it could be built, else the reference.
+`parse_request` and `parse_response` read the head that bytes begin with in one call, and return it with the head to
+forward, or the Failure that refuses it; a head that is not complete is refused, too. The compiled implementation is
+used when it could be built, else the reference.
 `SEAWALL_WIRE=reference` forces the reference, `SEAWALL_WIRE=compiled` fails when the other is not there.
 """
 

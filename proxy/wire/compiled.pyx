@@ -75,10 +75,10 @@ cdef int classify() except -1:
 classify()
 
 
-def parse_request(bytes raw not None, peer, uint64_t number):
+def parse_request(bytes data not None, peer, uint64_t number):
     """See proxy.wire.request.parse_request."""
-    cdef Octets start = <Octets>PyBytes_AS_STRING(raw)
-    cdef Octets end = start + PyBytes_GET_SIZE(raw)
+    cdef Octets start = <Octets>PyBytes_AS_STRING(data)
+    cdef Octets end = start + PyBytes_GET_SIZE(data)
     cdef PeerSlots* slots = <PeerSlots*>slots_of(peer, PEER)
     cdef bytes tail = bytes_in(slots.tail)
     cdef bytes address = bytes_in(slots.address)
@@ -101,6 +101,7 @@ def parse_request(bytes raw not None, peer, uint64_t number):
         refusal = read_destination(&to, &line, &fields)
     if refusal != FINE:
         return FAILURES[refusal]
+    cdef bytes raw = first(data, fields.behind - start)
     if fields.names_fields:
         named = request_rules.named_fields(options_of(raw))
         if named:
@@ -119,16 +120,17 @@ def parse_request(bytes raw not None, peer, uint64_t number):
     return new_request_head(&line, &fields, &to, written(&text), raw, request_id)
 
 
-def parse_response(bytes raw not None, request, bint client_stays, bytes date not None):
+def parse_response(bytes data not None, request, bint client_stays, bytes date not None):
     """See proxy.wire.response.parse_response."""
-    cdef Octets start = <Octets>PyBytes_AS_STRING(raw)
-    cdef Octets end = start + PyBytes_GET_SIZE(raw)
+    cdef Octets start = <Octets>PyBytes_AS_STRING(data)
+    cdef Octets end = start + PyBytes_GET_SIZE(data)
     cdef RequestSlots* slots = <RequestSlots*>slots_of(request, REQUEST_HEAD)
     cdef bytes method = bytes_in(slots.method)
     cdef bint is_head = PyBytes_GET_SIZE(method) == 4 and not memcmp(PyBytes_AS_STRING(method), b"HEAD", 4)
     cdef long client_minor = object_in(slots.minor)
     cdef int minor = 0, status = 0
     cdef int64_t body
+    cdef Py_ssize_t size
     cdef bint stays, persistent
     cdef Octets next = NULL
     cdef Fields fields
@@ -136,10 +138,11 @@ def parse_response(bytes raw not None, request, bint client_stays, bytes date no
     begin(&fields, MAX_FIELDS)
     if not read_status_line(start, end, &minor, &status, &next) or not read_response_fields(&fields, next, end, minor):
         return BAD_RESPONSE
+    size = fields.behind - start
     if status == 101 and not is_good_switch(&fields, object_in(slots.upgrades)):
         return BAD_RESPONSE
     if fields.names_fields:
-        named = response_rules.named_fields(options_of(raw))
+        named = response_rules.named_fields(options_of(first(data, size)))
         if named:
             drop_named(&fields.kept, named)
     clear(&text)
@@ -150,7 +153,7 @@ def parse_response(bytes raw not None, request, bint client_stays, bytes date no
     add_all(&text, &fields.kept)
     if status < 200:
         compose_interim(&text, &fields, status)
-        return new_response_head(status, 0, status != 101, status != 101, False, -1, written(&text))
+        return new_response_head(status, 0, status != 101, status != 101, False, -1, written(&text), size)
     body = CHUNKED if fields.chunked else fields.body if fields.has_length else UNTIL_CLOSE
     if is_head or status == 204 or status == 304:
         body = 0
@@ -158,7 +161,7 @@ def parse_response(bytes raw not None, request, bint client_stays, bytes date no
     compose_framing(&text, &fields, status, body, stays, client_minor, span_of(date))
     persistent = (not fields.closes if minor == 1 else fields.keeps_alive) and body != UNTIL_CLOSE
     return new_response_head(
-        status, body, persistent, stays, body < 0 and client_minor == 1, fields.keep_alive, written(&text)
+        status, body, persistent, stays, body < 0 and client_minor == 1, fields.keep_alive, written(&text), size
     )
 
 
@@ -177,6 +180,11 @@ cdef int drop_named(Spans* kept, set named) except -1:
             if PyBytes_FromStringAndSize(<char*>line.start, line.name).lower() not in named:
                 add(kept, line.start, line.next - line.start)
     return 0
+
+
+cdef inline bytes first(bytes data, Py_ssize_t size):
+    """The head that the data begins with, without a copy when it is all."""
+    return data if size == PyBytes_GET_SIZE(data) else PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), size)
 
 
 cdef list options_of(bytes raw):
@@ -198,7 +206,7 @@ check_layout(
 )
 check_layout(
     ResponseHead,
-    ("body", "forward", "keep_alive", "keeps_client", "persistent", "rechunk", "status"),
+    ("body", "forward", "keep_alive", "keeps_client", "persistent", "rechunk", "size", "status"),
     sizeof(ResponseSlots),
 )
 check_layout(
@@ -244,7 +252,8 @@ cdef object new_request_head(
 
 
 cdef object new_response_head(
-    int status, int64_t body, bint persistent, bint keeps_client, bint rechunk, int keep_alive, bytes forward
+    int status, int64_t body, bint persistent, bint keeps_client, bint rechunk, int keep_alive, bytes forward,
+    Py_ssize_t size
 ):
     head = PyType_GenericAlloc(<PyTypeObject*>RESPONSE_HEAD, 0)
     cdef ResponseSlots* slots = <ResponseSlots*>head
@@ -255,4 +264,5 @@ cdef object new_response_head(
     slots.rechunk = held(True if rechunk else False)
     slots.keep_alive = held(None if keep_alive < 0 else keep_alive)
     slots.forward = held(forward)
+    slots.size = held(size)
     return head

@@ -31,6 +31,12 @@ def _new_parser() -> httptools.HttpResponseParser:
 _parser = _new_parser()
 
 
+def first_head(data: bytes) -> bytes:
+    """`data` up to and with its first empty line; all of it when there is none."""
+    end = data.find(_HEAD_END)
+    return data if end < 0 else data[: end + len(_HEAD_END)]
+
+
 def are_valid_fields(lines: bytes) -> bool:
     """Whether `lines`, from the CRLF that ends the start line to the empty line, hold only well-formed fields."""
     global _parser

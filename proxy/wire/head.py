@@ -89,10 +89,10 @@ class ResponseHead:
     `body` is the length in bytes, 0 for none, CHUNKED or UNTIL_CLOSE, as the backend frames it. `persistent` says
     whether the upstream connection may serve again, `keeps_client` whether the client's may after this response;
     `rechunk` whether the body must go out in chunks of our own. `keep_alive` is how long the backend says it keeps an
-    idle connection, in seconds, None when it does not say.
+    idle connection, in seconds, None when it does not say. `size` is that of the head as it came, in bytes.
     """
 
-    __slots__ = ("body", "forward", "keep_alive", "keeps_client", "persistent", "rechunk", "status")
+    __slots__ = ("body", "forward", "keep_alive", "keeps_client", "persistent", "rechunk", "size", "status")
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class ResponseHead:
         rechunk: bool,
         keep_alive: int | None,
         forward: bytes,
+        size: int,
     ) -> None:
         self.status = status
         self.body = body
@@ -111,6 +112,7 @@ class ResponseHead:
         self.rechunk = rechunk
         self.keep_alive = keep_alive
         self.forward = forward
+        self.size = size
 
     def __repr__(self) -> str:
         return f"<ResponseHead {self.status} body={self.body}>"

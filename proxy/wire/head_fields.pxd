@@ -22,6 +22,7 @@ cdef enum Role:  # what becomes of a field line
 cdef struct Fields:  # what the field lines of one head say, and the lines that pass on
     int count
     int most  # that there may be
+    Octets behind  # the empty line
     bint closes
     bint keeps_alive
     bint wants_upgrade

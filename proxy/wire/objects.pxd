@@ -52,6 +52,7 @@ cdef struct ResponseSlots:
     PyObject* keeps_client
     PyObject* persistent
     PyObject* rechunk
+    PyObject* size
     PyObject* status
 
 cdef struct PeerSlots:

@@ -8,7 +8,7 @@ from typing import Final
 
 from proxy.failure import Failure
 from proxy.wire import grammar
-from proxy.wire.fields import are_valid_fields
+from proxy.wire.fields import are_valid_fields, first_head
 from proxy.wire.head import CHUNKED, RequestHead
 from proxy.wire.peer import Peer
 
@@ -40,11 +40,13 @@ _FORWARDED_HOST: Final = b"x-forwarded-host"
 _FORWARDED_PROTO: Final = b"x-forwarded-proto"
 
 
-def parse_request(raw: bytes, peer: Peer, number: int) -> RequestHead | Failure:
-    """Read one head, from its method to its empty line, as sent by `peer`.
+def parse_request(data: bytes, peer: Peer, number: int) -> RequestHead | Failure:
+    """Read the head at the start of `data`, from its method to its empty line, as sent by `peer`.
 
-    `number` tells this request from all others of the process, from 0 to 2^64 - 1; its id ends with it.
+    A piece of a head is refused as what it is so far. What is behind the empty line is not looked at. `number` tells
+    this request from all others of the process, from 0 to 2^64 - 1; its id ends with it.
     """
+    raw = first_head(data)
     line_end = raw.find(b"\r\n")
     if line_end < 0:
         return Failure.BAD_REQUEST_LINE

@@ -212,8 +212,7 @@ cdef inline Refusal read_request_fields(Fields* fields, Octets at, Octets end, b
         fields.count += 1
         if refusal == FINE and fields.count <= fields.most:
             refusal = take_request_field(fields, &line, trusted)
-    if end - at != 2:
-        return BAD_FIELD
+    fields.behind = at + 2
     return refusal if fields.count <= fields.most else TOO_MANY_FIELDS
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from proxy.failure import Failure
 from proxy.wire import grammar
-from proxy.wire.fields import are_valid_fields
+from proxy.wire.fields import are_valid_fields, first_head
 from proxy.wire.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9]|[6-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
@@ -86,12 +86,14 @@ def named_fields(options: list[bytes]) -> set[bytes]:
     return set(options) - {b"close", b"keep-alive"}
 
 
-def parse_response(raw: bytes, request: RequestHead, client_stays: bool, date: bytes) -> ResponseHead | Failure:
-    """Read one head, from its version to its empty line, as the answer to `request`.
+def parse_response(data: bytes, request: RequestHead, client_stays: bool, date: bytes) -> ResponseHead | Failure:
+    """Read the head at the start of `data`, from its version to its empty line, as the answer to `request`.
 
+    A piece of a head is refused as what it is so far. What is behind the empty line is not looked at.
     `client_stays` says whether the client's connection is to be kept if the framing allows; `date` is the current
     value for a response that has none (RFC 9110 section 6.6.1).
     """
+    raw = first_head(data)
     line_end = raw.find(b"\r\n")
     match = _STATUS_LINE.fullmatch(raw, 0, line_end)
     if match is None or not are_valid_fields(raw[line_end:]):
@@ -105,24 +107,25 @@ def parse_response(raw: bytes, request: RequestHead, client_stays: bool, date: b
         return Failure.BAD_RESPONSE
     status = int(match[2])
     if status == 101:
-        return _switch(lines[0], request, fields)
+        return _switch(lines[0], request, fields, len(raw))
     if status < 200:
-        return _interim(lines[0], status, fields)
+        return _interim(lines[0], status, fields, len(raw))
     body = _body(status, request, fields)
     stays = client_stays and (body >= 0 or request.minor == 1)
     forward = _forward(lines[0], status, fields, request, body, stays, date)
     rechunk = body < 0 and request.minor == 1
     persists = b"close" not in fields.connection if is_http11 else b"keep-alive" in fields.connection
-    return ResponseHead(status, body, persists and body != UNTIL_CLOSE, stays, rechunk, fields.keep_alive, forward)
+    persists = persists and body != UNTIL_CLOSE
+    return ResponseHead(status, body, persists, stays, rechunk, fields.keep_alive, forward, len(raw))
 
 
-def _interim(status_line: bytes, status: int, fields: _Fields) -> ResponseHead:
+def _interim(status_line: bytes, status: int, fields: _Fields, size: int) -> ResponseHead:
     """A 1xx response: no body, no framing, the final response still to come (RFC 9110 section 15.2)."""
     lines = [b"HTTP/1.1" + status_line[8:], *fields.kept, b"", b""]
-    return ResponseHead(status, 0, True, True, False, None, b"\r\n".join(lines))
+    return ResponseHead(status, 0, True, True, False, None, b"\r\n".join(lines), size)
 
 
-def _switch(status_line: bytes, request: RequestHead, fields: _Fields) -> ResponseHead | Failure:
+def _switch(status_line: bytes, request: RequestHead, fields: _Fields, size: int) -> ResponseHead | Failure:
     """A 101 to a client that asked: behind it both connections are a tunnel (RFC 9110 sections 7.8 and 15.2.2)."""
     protocols = grammar.protocols_of(fields.offers)
     if not request.upgrades or b"upgrade" not in fields.connection or not protocols:
@@ -131,7 +134,7 @@ def _switch(status_line: bytes, request: RequestHead, fields: _Fields) -> Respon
         return Failure.BAD_RESPONSE
     ours = (b"Connection: upgrade", b"Upgrade: " + b", ".join(protocols), _END)
     forward = b"\r\n".join((b"HTTP/1.1" + status_line[8:], *fields.kept, *ours))
-    return ResponseHead(101, 0, False, False, False, None, forward)
+    return ResponseHead(101, 0, False, False, False, None, forward, size)
 
 
 def _body(status: int, request: RequestHead, fields: _Fields) -> int:

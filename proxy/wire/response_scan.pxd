@@ -101,7 +101,8 @@ cdef inline bint read_response_fields(Fields* fields, Octets at, Octets end, int
         if fields.count > fields.most or not read_line(&line, at, end) or not take_response_field(fields, &line):
             return False
         at = line.next
-    return end - at == 2 and not (fields.chunked and (fields.has_length or minor == 0))
+    fields.behind = at + 2
+    return not (fields.chunked and (fields.has_length or minor == 0))
 
 
 cdef inline bint is_good_switch(Fields* fields, bint asked) noexcept:

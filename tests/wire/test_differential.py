@@ -38,6 +38,14 @@ def test_responses_mean_the_same(comparison: Comparison, seed: int) -> None:
     assert comparison.accepted > CASES / 5
 
 
+def test_heads_with_something_behind_mean_the_same(comparison: Comparison) -> None:
+    rng = random.Random(3)
+    for _ in range(CASES // 4):
+        behind = rng.choice((b"\r\n", b"\n", b"x", request_head(rng), response_head(rng)))
+        assert comparison.request(request_head(rng) + behind, rng) is None
+        assert comparison.response(response_head(rng) + behind, rng) is None
+
+
 @given(st.randoms())
 @settings(max_examples=200)
 def test_heads_that_shrink_mean_the_same(comparison: Comparison, rng: random.Random) -> None:

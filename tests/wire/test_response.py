@@ -49,8 +49,6 @@ REFUSED = {
     "41 no colon": head(b"A"),
     "41 a line end that is cut": b"HTTP/1.1 200 OK\r\n\r",
     "41 no empty line": b"HTTP/1.1 200 OK\r\nA: b\r\n",
-    "41 bytes behind the empty line": head() + b"A",
-    "41 a second head behind the empty line": head() + head(),
     "41 no bytes": b"",
     "41 a line end where the reason may begin": b"HTTP/1.1 200",
     "41 no space before the reason": head(start=b"HTTP/1.1 200OK"),
@@ -73,6 +71,14 @@ REFUSED = {
 @pytest.mark.parametrize("raw", rows(REFUSED))
 def test_bad_head_of_a_backend_is_refused(raw: bytes) -> None:
     assert parse_response(raw, GET, True, DATE) is Failure.BAD_RESPONSE
+
+
+@pytest.mark.parametrize("rest", [b"A", head()], ids=["a body", "a second head"])
+def test_bytes_behind_the_empty_line_are_not_of_the_head(rest: bytes) -> None:
+    alone, first = (parse_response(data, GET, True, DATE) for data in (head(), head() + rest))
+    assert isinstance(alone, ResponseHead)
+    assert isinstance(first, ResponseHead)
+    assert (first.forward, first.size) == (alone.forward, alone.size) == (alone.forward, len(head()))
 
 
 def test_no_beginning_of_a_head_is_accepted() -> None:
