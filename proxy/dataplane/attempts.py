@@ -16,7 +16,6 @@ from proxy.dataplane.asker import Asker
 from proxy.dataplane.upload import Upload
 from proxy.failure import Failure
 from proxy.fleet.service import TRIAL, Service
-from proxy.retry.decision import IDEMPOTENT
 from proxy.wire.head import RequestHead
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ class Phase(Enum):
 _CONNECTING: Final = Phase.CONNECTING
 _WAITING: Final = Phase.WAITING
 _STREAMING: Final = Phase.STREAMING
+_NO_BACKEND: Final = Failure.NO_BACKEND
 
 
 class Attempts(Asker):
@@ -94,7 +94,7 @@ class Attempts(Asker):
         self._connecting: asyncio.Task[None] | None = None
         self._is_patient = False  # a second try runs beside the first, or will not
         self._held_since = 0.0
-        self._reason = Failure.NO_BACKEND  # the answer, should nothing come of the next attempt either
+        self._reason = _NO_BACKEND  # the answer, should nothing come of the next attempt either
 
     @abstractmethod
     def _give_up(self, failure: Failure) -> None:
@@ -110,7 +110,7 @@ class Attempts(Asker):
 
     # called by the downstream
 
-    def attempt(self, failure: Failure = Failure.NO_BACKEND) -> None:
+    def attempt(self, failure: Failure = _NO_BACKEND) -> None:
         """Try the policy's choice; when nobody is left, `failure` is the answer.
 
         Called once to begin, when what came of the body with the head has been given already, and again for retries.
@@ -120,7 +120,7 @@ class Attempts(Asker):
         if service.stickiness is not None and not self.tried:
             backend = service.take_kept(self.head)
         if backend is None:
-            backend = service.take(self.tried, self.head.method in TRIAL)
+            backend = service.take(self.tried, not service.is_plain and self.head.method in TRIAL)
         if backend is None:
             self._on_nobody(failure)
         else:
@@ -186,7 +186,7 @@ class Attempts(Asker):
         if self.tries:
             self.service.statistics.count_retry(failure)
         now = self.tried_at
-        upstream = self.plane.pool.lease(backend, self.head.method in IDEMPOTENT, now)
+        upstream = self.plane.pool.lease(backend, self.head, now)
         if upstream is None:
             self._connect(backend)
             return

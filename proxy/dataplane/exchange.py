@@ -222,7 +222,7 @@ class Exchange(Retries):
             upstream.exchange = None
             if self.downstream.is_write_paused:
                 upstream.resume_reading()
-            if self.request_complete and (self.head.body == 0 or upstream.is_flushed):
+            if self.request_complete and (self.upload is None or upstream.is_flushed):
                 self.plane.pool.release(upstream, now)
             else:
                 upstream.close()  # it may still wait for the rest of a body that nobody will send

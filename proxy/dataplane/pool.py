@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from proxy.dataplane.connector import Connector
 from proxy.dataplane.upstream import Upstream
 from proxy.fleet.backend import Backend, Tier
+from proxy.retry.decision import IDEMPOTENT
+from proxy.wire.head import RequestHead
 
 if TYPE_CHECKING:
     from proxy.dataplane.attempts import Attempts
@@ -28,15 +30,15 @@ class Pool:
 
     # called by exchanges
 
-    def lease(self, backend: Backend, idempotent: bool, now: float) -> Upstream | None:
-        """An idle connection to `backend`, or None: then `connect`."""
+    def lease(self, backend: Backend, head: RequestHead, now: float) -> Upstream | None:
+        """An idle connection to `backend` for the request of `head`, or None: then `connect`."""
         idle = self._idle.get(backend)
         while idle:
             upstream = idle.pop()
             if upstream.expires <= now:
                 upstream.close()
                 continue
-            if idempotent or now - upstream.idle_since < FRESH:
+            if now - upstream.idle_since < FRESH or head.method in IDEMPOTENT:
                 return upstream
             idle.append(upstream)
             break

@@ -6,9 +6,10 @@ alternatives at the bottom. With one catch-all route nothing but that chain is l
 Law: nothing changes once `build_index` has returned.
 """
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from proxy.fleet.conditions import Predicate, as_bytes, prefix_segments, wildcard_suffix
 from proxy.fleet.dot_segments import DOT_SEGMENT, certain_path
@@ -41,19 +42,22 @@ class Alternative(Generic[T]):
 Placed: TypeAlias = tuple[Term, Alternative[T]]
 
 
-class Index(Protocol[T]):
+class Index(ABC, Generic[T]):
     """A level of the table."""
+
+    __slots__ = ("first",)
 
     first: int  # the smallest rank in it
 
+    @abstractmethod
     def find(self, head: RequestHead, found: Alternative[T] | None) -> Alternative[T] | None:
         """The best alternative that holds, of those in here and `found`."""
 
 
-class Chain(Generic[T]):
+class Chain(Index[T]):
     """The alternatives at one place of the tree of prefixes, by rank, and the places above."""
 
-    __slots__ = ("above", "alternatives", "below", "first")
+    __slots__ = ("above", "alternatives", "below")
 
     def __init__(self) -> None:
         self.alternatives: list[Alternative[T]] = []
@@ -89,14 +93,14 @@ class Chain(Generic[T]):
         return self.alternatives[0].rank if self.alternatives else _NEVER
 
 
-class Paths(Generic[T]):
+class Paths(Index[T]):
     """Exact paths in a dict, prefixes in a tree of segments.
 
     The walk down the tree ends at the first segment that it does not have, and never looks further into a path than the
     longest prefix of the table reaches.
     """
 
-    __slots__ = ("_depth", "_exact", "_root", "first")
+    __slots__ = ("_depth", "_exact", "_root")
 
     def __init__(self, placed: Iterable[Placed[T]]) -> None:
         self._root: Chain[T] = Chain()  # no path asked for: also `*`
@@ -151,10 +155,10 @@ class Paths(Generic[T]):
             chain.place_under(self._deepest(path))
 
 
-class Hosts(Generic[T]):
+class Hosts(Index[T]):
     """Exact hosts and the parents of wildcards in dicts, and what is for any host."""
 
-    __slots__ = ("_any", "_exact", "_wildcard", "first")
+    __slots__ = ("_any", "_exact", "_wildcard")
 
     def __init__(self, placed: Iterable[Placed[T]]) -> None:
         anywhere: list[Placed[T]] = []

@@ -35,7 +35,6 @@ class Service:
 
     __slots__ = (
         "_crowd",
-        "_is_plain",
         "_on_trial",
         "_policies",
         "_random",
@@ -46,6 +45,7 @@ class Service:
         "evidence",
         "has_request_rules",
         "idle_timeout",
+        "is_plain",
         "is_waited_for",
         "line",
         "on_room",
@@ -73,7 +73,7 @@ class Service:
         self._policies: tuple[Policy[Backend], ...] = ()
         self._on_trial: tuple[Backend, ...] = ()
         self._warming: tuple[Backend, ...] = ()
-        self._is_plain = True  # nobody is on trial, warms up or may be full: to ask the policies is all
+        self.is_plain = True  # nobody is on trial, warms up or may be full: to ask the policies is all
         self._crowd = Crowd(spec.limit)
         self.backends: dict[BackendKey, Backend] = {}
         self.evidence = Evidence(spec, self.backends, chance, is_probed)
@@ -98,7 +98,7 @@ class Service:
         backends = tuple(self.backends.values())
         self._on_trial = tuple(each for each in backends if each.unavailable is Unavailable.ON_TRIAL)
         self._warming = tuple(each for each in backends if each.is_warming)
-        self._is_plain = not self._on_trial and not self._warming and not self._crowd.is_limited
+        self.is_plain = not self._on_trial and not self._warming and not self._crowd.is_limited
         self._crowd.gather(backends)
         if self.stickiness is not None:
             self.stickiness.gather(backends)
@@ -134,7 +134,7 @@ class Service:
         A thousand backends that pass their first probes took 2.4 s when each flip built them (one service).
         """
         if self.evidence.is_stale:
-            self._is_plain = False
+            self.is_plain = False
             if self.is_waited_for:
                 self.on_room(self)
         return transitions
@@ -147,7 +147,7 @@ class Service:
         None when nobody is left. Whoever takes gives back by `release`. `trial_ok`: the request may be the trial of a
         backend that needs one, so that it is worth sending elsewhere when it fails: a GET or HEAD.
         """
-        if not self._is_plain:
+        if not self.is_plain:
             return self._take_with_care(tried, trial_ok)
         for policy in self._policies:
             backend = policy.pick(tried)
@@ -208,7 +208,7 @@ class Service:
         """Some are on trial, warm up or are full. A trial is a first attempt, so that another is left to send it to."""
         if self.evidence.is_stale:
             self.rebuild()
-            if self._is_plain:
+            if self.is_plain:
                 return self.take(tried)
         crowded = self._crowd.full
         if trial_ok and not tried and self.tries.most > 1:
