@@ -13,20 +13,16 @@ from setuptools.command.build_ext import build_ext
 # They call each other and read each other's attributes in C, so all of them are compiled or none. None has a coroutine:
 # with Python 3.13 a compiled one lost the exception of what it awaited.
 COMPILED = [
-    *("proxy/balancing/least_connections.py", "proxy/balancing/random_choice.py", "proxy/balancing/round_robin.py"),
-    *("proxy/balancing/policies.py", "proxy/balancing/policy.py"),
+    *("proxy/balancing/least_connections.py", "proxy/balancing/policies.py", "proxy/balancing/policy.py"),
+    *("proxy/balancing/random_choice.py", "proxy/balancing/round_robin.py"),
     *("proxy/retry/decision.py", "proxy/wire/chunked.py", "proxy/wire/head_buffer.py"),
     *("proxy/fleet/backend.py", "proxy/fleet/fleet.py", "proxy/fleet/last_resort.py", "proxy/fleet/route_index.py"),
     *("proxy/fleet/routes.py", "proxy/fleet/service.py", "proxy/fleet/shared_load.py", "proxy/fleet/statistics.py"),
     *("proxy/dataplane/admission.py", "proxy/dataplane/asker.py", "proxy/dataplane/attempts.py"),
-    *("proxy/dataplane/downstream.py", "proxy/dataplane/exchange.py", "proxy/dataplane/pool.py"),
-    *("proxy/dataplane/request_reader.py", "proxy/dataplane/retries.py", "proxy/dataplane/slow_try.py"),
-    *(
-        "proxy/dataplane/tracing.py",
-        "proxy/dataplane/tunnel.py",
-        "proxy/dataplane/upload.py",
-        "proxy/dataplane/upstream.py",
-    ),
+    *("proxy/dataplane/downstream.py", "proxy/dataplane/exchange.py", "proxy/dataplane/plane.py"),
+    *("proxy/dataplane/pool.py", "proxy/dataplane/request_reader.py", "proxy/dataplane/retries.py"),
+    *("proxy/dataplane/slow_try.py", "proxy/dataplane/tracing.py", "proxy/dataplane/tunnel.py"),
+    *("proxy/dataplane/upload.py", "proxy/dataplane/upstream.py"),
 ]
 
 

@@ -5,16 +5,16 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 
 from proxy.dataplane.access_log import AccessLog
 from proxy.dataplane.admission import Admissions
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.exchange import Exchange
-from proxy.dataplane.listener import Listener
+from proxy.dataplane.lifetime import Lifetime
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.tracing import Tracer
 from proxy.fleet.backend import Backend, Unavailable
@@ -26,8 +26,6 @@ from proxy.wire import grammar
 from proxy.wire.peer import Network, Rules
 
 _HARD: Final = frozenset((Unavailable.GONE, Unavailable.PAUSED, Unavailable.UNREACHABLE))
-ANNOUNCING: Final = 3  # rounds of the loop, at most, in which a connection that is accepted becomes a downstream
-LAST_WORDS: Final = 1.0  # seconds in which what was written to tunnels may still reach clients
 BEFORE_THE_KILL: Final = 0.5  # seconds: two sweeps before a container is killed its tunnels are closed
 LOOK_AGAIN: Final = 0.005  # seconds after which those in line look whether other workers have left them room
 SWEEP_INTERVAL: Final = 0.25  # seconds; a timeout is late by at most this
@@ -77,37 +75,42 @@ class DataPlane:
         self.downstreams: set[Downstream] = set()
         self.draining = False
         self.date = b""
-        self._listeners: list[Listener] = []
+        self._lifetime = Lifetime(self)
         self._timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._lines: set[Service] = set()  # where somebody waits
         self._called: set[Service] = set()  # whose line is to be served in this round of the loop
         self._tunnels_until: dict[Backend, float] = {}  # when those of a draining backend are closed
-        self._all_gone = asyncio.Event()
         fleet.on_withdrawn = self.on_withdrawn
 
-    # called by the app
+    # called by the app; coroutines are elsewhere, because they are not compiled
 
-    async def start(self, addresses: Sequence[ListenAddress]) -> None:
+    def start(self, addresses: Sequence[ListenAddress]) -> Coroutine[Any, Any, None]:
         """Bind every address and serve. Raises BindError and leaves nothing bound when one cannot be."""
-        await self.bind(addresses)
-        await self.serve()
+        return self._lifetime.start(addresses)
 
-    async def bind(self, addresses: Sequence[ListenAddress]) -> None:
+    def bind(self, addresses: Sequence[ListenAddress]) -> Coroutine[Any, Any, None]:
         """Bind every address: clients can connect, and wait. Raises as `start` does."""
-        self._sweep()
-        try:
-            for address in addresses:
-                self._listeners.append(await Listener.bind(self, address))
-        except BaseException:
-            await self.close()
-            raise
+        return self._lifetime.bind(addresses)
 
-    async def adopt(self, bound: Sequence[tuple[socket.socket, bool]]) -> None:
+    def adopt(self, bound: Sequence[tuple[socket.socket, bool]]) -> Coroutine[Any, Any, None]:
         """As `bind`, on sockets that listen already, each with whether clients begin by the PROXY protocol."""
-        self._sweep()
-        for each, proxy_protocol in bound:
-            self._listeners.append(await Listener.over(self, each, proxy_protocol))
+        return self._lifetime.adopt(bound)
+
+    def serve(self) -> Coroutine[Any, Any, None]:
+        """Answer clients, those first who wait."""
+        return self._lifetime.serve()
+
+    def drain(self, deadline: float) -> Coroutine[Any, Any, bool]:
+        """Close the listeners and let what is under way finish, for `deadline` seconds; whether all did.
+
+        Connections without a request close at once, new ones in a moment, the others after their answer, which says so.
+        """
+        return self._lifetime.drain(deadline)
+
+    def close(self) -> Coroutine[Any, Any, None]:
+        """End everything at once; what is under way is cut."""
+        return self._lifetime.close()
 
     def apply(self, settings: ClientSettings) -> None:
         """Take over changed settings, but for how many connections one client may have; what has begun goes on."""
@@ -115,15 +118,10 @@ class DataPlane:
         self.rules = _rules(settings)
         self.admissions.limit(settings.max_connections)
 
-    async def serve(self) -> None:
-        """Answer clients, those first who wait."""
-        for listener in self._listeners:
-            await listener.serve()
-
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Where it listens, ports as bound."""
-        return [address for listener in self._listeners for address in listener.addresses]
+        return self._lifetime.addresses
 
     @property
     def connections(self) -> tuple[int, int, int, int]:
@@ -131,71 +129,13 @@ class DataPlane:
         active = sum(downstream.is_active for downstream in self.downstreams)
         return active, len(self.downstreams) - active, self.pool.open - self.pool.idle, self.pool.idle
 
-    async def drain(self, deadline: float) -> bool:
-        """Close the listeners and let what is under way finish, for `deadline` seconds; whether all did.
-
-        Connections without a request close at once, new ones in a moment, the others after their answer, which says so.
-        """
-        self.draining = True
-        for listener in self._listeners:
-            listener.close()
-        for _ in range(ANNOUNCING):
-            await asyncio.sleep(0)
-        for downstream in tuple(self.downstreams):
-            downstream.wind_down()
-        if not self.downstreams:
-            return True
-        self._all_gone.clear()
-        try:
-            async with asyncio.timeout(deadline):
-                await self._all_gone.wait()
-        except TimeoutError:
-            return await self._end_tunnels()
-        return True
-
-    async def _end_tunnels(self) -> bool:
-        """The time to drain is over: tunnels, which have no end of their own, are closed; whether that was all."""
-        for downstream in tuple(self.downstreams):
-            exchange = downstream.exchange
-            if exchange is not None:
-                exchange.close_tunnel()
-        try:
-            async with asyncio.timeout(LAST_WORDS):
-                await self._all_gone.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def close(self) -> None:
-        """End everything at once; what is under way is cut."""
-        self.draining = True
-        for listener in self._listeners:
-            listener.close()
-        for downstream in tuple(self.downstreams):
-            downstream.abort()
-        await self.pool.close()
-        if self.downstreams:
-            self._all_gone.clear()
-            await self._all_gone.wait()
-        for listener in self._listeners:
-            await listener.wait_closed()
-        self._listeners.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
-        if self.access_log is not None:
-            self.access_log.close()
-
     # called by connections
 
     def on_downstream_gone(self, downstream: Downstream) -> None:
         """A client connection is closed."""
         self.downstreams.discard(downstream)
         if not self.downstreams:
-            self._all_gone.set()
+            self._lifetime.on_all_gone()
 
     def on_waiting(self, service: Service) -> None:
         """Somebody stands in the line of a service."""
@@ -256,11 +196,12 @@ class DataPlane:
         drain = service.spec.drain if service is not None else None
         return backend.spec.stop_timeout if drain is None else drain
 
-    # called by the loop
+    # called by its lifetime and the loop
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
+        """End whatever takes too long, now and a few times a second from now on."""
         # Next time first: whatever goes wrong in one sweep, timeouts go on.
-        self._timer = asyncio.get_running_loop().call_later(SWEEP_INTERVAL, self._sweep)
+        self._timer = asyncio.get_running_loop().call_later(SWEEP_INTERVAL, self.sweep)
         now = time.monotonic()
         self.date = formatdate(usegmt=True).encode("ascii")
         for downstream in [each for each in self.downstreams if each.deadline <= now]:
@@ -274,6 +215,15 @@ class DataPlane:
         if self.access_log is not None:
             self.access_log.flush(asyncio.get_running_loop())
             self.statistics.access_log_dropped = self.access_log.dropped
+
+    def stop_sweeping(self) -> None:
+        """Nothing is under way any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     def _close_tunnels(self, now: float) -> None:
         """A tunnel outlasts every request: when a backend's time to drain ends, it is closed rather than cut."""
