@@ -90,9 +90,16 @@ class Retries(Attempts):
             if decide(Happened.UNANSWERED, self._kind(), self._progress()) is Again.ELSEWHERE:
                 self.service.statistics.count_rescue(Failure.BACKEND_DOWN)
                 self.on_failure(Failure.BACKEND_DOWN)
-            elif backend.lifecycle in _GONE:
+            elif backend.lifecycle in _GONE and self._doom is None:
                 self._doom = Failure.BACKEND_DOWN
-                self.downstream.deadline = min(self.downstream.deadline, now + LAST_WORDS)
+                self.downstream.deadline = min(self._until(), now + LAST_WORDS)
+
+    def _until(self) -> float:
+        """When the time of this try is over; the deadline that stands may be when another would begin beside it."""
+        standing = self.downstream.deadline
+        if not self.request_complete or self.downstream.is_half_closed:
+            return standing
+        return max(standing, self.tried_at + self.service.response_timeout)
 
     # a response that is not good enough
 

@@ -1,10 +1,12 @@
 """Requests that go again: by status, beside a slow try, off a backend that went down; and what keeps them from it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from proxy.dataplane import retries
+from proxy.dataplane.plane import SWEEP_INTERVAL
 from proxy.failure import Failure
 from proxy.fleet.fleet import Fleet
 from proxy.retry.budget import Budget
@@ -274,6 +276,41 @@ async def test_post_that_waits_there_has_a_moment_left_and_is_never_sent_again(
             response = await client.read_response()
             assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
         assert second.heads == []
+
+
+async def test_post_has_that_moment_though_a_second_try_would_begin_sooner(
+    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "LAST_WORDS", 1.5)
+
+    async def answer_after_many_sweeps(connection: BackendConnection) -> None:
+        await connection.read_request()
+        await asyncio.sleep(4 * SWEEP_INTERVAL)
+        await connection.write(OK)
+
+    async with ScriptedBackend(answer_after_many_sweeps, "first") as first:
+        proxy = await start_proxy(first.claim(), spec=HASTY)
+        async with RawClient(proxy.port) as client:
+            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+            await until(lambda: len(first.heads) == 1)
+            await observed(proxy, "first", Lifecycle.PAUSED)
+            assert (await client.read_response()).status == 200
+
+
+async def test_last_words_end_with_the_response_timeout(
+    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "LAST_WORDS", 60.0)
+    spec = replace(HASTY, timeout=TimeoutSpec(response=0.5))
+    async with ScriptedBackend(hang, "first") as first:
+        proxy = await start_proxy(first.claim(), spec=spec)
+        async with RawClient(proxy.port) as client:
+            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+            await until(lambda: len(first.heads) == 1)
+            await observed(proxy, "first", Lifecycle.PAUSED)
+            async with asyncio.timeout(5):
+                response = await client.read_response()
+            assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
 
 
 async def test_client_that_half_closes_while_its_backend_is_down_gets_no_more_time_for_it(
