@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from proxy.failure import Failure
-from proxy.fleet.backend import Backend, Tier
+from proxy.fleet.backend import Backend, Tier, Unavailable
 from proxy.fleet.evidence import Evidence, transition
 from proxy.fleet.interface import Changes, Transition
 from proxy.fleet.routes import RouteTable
@@ -181,7 +181,7 @@ class Fleet:
             return
         if spec.started != backend.spec.started:
             self._verdicts.pop(spec.key, None)
-        was = backend.tier
+        was = backend.unavailable
         run.transitions += service.evidence.describe(backend, spec, run.now)
         self._withdraw(backend, was)
 
@@ -201,7 +201,7 @@ class Fleet:
         transitions: list[Transition] = []
         for backend in backends:
             service = self.services[backend.spec.service]
-            was = backend.tier
+            was = backend.unavailable
             transitions += apply(service.evidence, backend)
             self._withdraw(backend, was)
             self._unsettled.add(service)
@@ -212,8 +212,9 @@ class Fleet:
         named = [backend for backend in self.backends() if backend.name == name]
         return self._change(named, lambda evidence, backend: evidence.drain(backend, drained, now))
 
-    def _withdraw(self, backend: Backend, was: Tier) -> None:
-        if backend.tier is Tier.NEVER and was is not Tier.NEVER:
+    def _withdraw(self, backend: Backend, was: Unavailable | None) -> None:
+        """Say so of one that takes no more, and again when that is for another reason: an unreachable one is paused."""
+        if backend.tier is Tier.NEVER and backend.unavailable is not was:
             self.on_withdrawn(backend)
 
     def _publish(self, transitions: Iterable[Transition]) -> None:

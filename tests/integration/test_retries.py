@@ -313,6 +313,25 @@ async def test_last_words_end_with_the_response_timeout(
             assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
 
 
+async def test_post_has_that_moment_too_when_its_backend_was_unreachable_before_it_was_paused(
+    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "LAST_WORDS", 0.3)
+    async with ScriptedBackend(hang, "first") as first, ScriptedBackend(name="second") as second:
+        proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN)
+        async with RawClient(proxy.port) as client:
+            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+            await until(lambda: len(first.heads) == 1)
+            proxy.reconcile(first.claim(), second.claim(), spec=ROUND_ROBIN)
+            proxy.fleet.confirmed(first.claim().backend.key, False, asyncio.get_running_loop().time())
+            await asyncio.sleep(0)  # the rescue that follows has seen the POST
+            await asyncio.sleep(0)
+            await observed(proxy, "first", Lifecycle.PAUSED)
+            async with asyncio.timeout(5):
+                response = await client.read_response()
+            assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
+
+
 async def test_client_that_half_closes_while_its_backend_is_down_gets_no_more_time_for_it(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
