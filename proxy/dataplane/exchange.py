@@ -114,6 +114,8 @@ class Exchange(Retries):
             statistics = backend.statistics
             statistics.responses[status // 100] += 1
             statistics.first_byte.observe(now - self.tried_at)
+            if self._is_patient and backend.suspect_until:
+                self.plane.fleet.acquit(self.service, backend, now)
             if status >= backend.notable or status >= self.service.tries.least_status:
                 is_trial = backend.unavailable is Unavailable.ON_TRIAL
                 if status >= backend.notable:

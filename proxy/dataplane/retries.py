@@ -166,6 +166,8 @@ class Retries(Attempts):
         if decide(Happened.SLOW, kind, self._progress()) is Again.NO:
             self._is_patient = True
             self.downstream.deadline = until
+            # It goes on and will have an outcome, which counts then: a slow POST may well be work that takes so long.
+            self.plane.fleet.suspect(self.service, backend, Failure.TRY_TIMEOUT, now)
             return True
         # The budget first: a pick that comes to nothing would cost somebody's turn.
         other = self.service.take((*self.tried, backend)) if self.service.tries.may_hedge(now) else None

@@ -149,8 +149,23 @@ class Evidence:
         if failure not in _NO_GATEWAY_FAILURES:
             self._on_circuit(backend, self._circuits.fail(backend, failure.label, now, gateway=True), now)
         if failure.sent in _SUSPICIOUS:
-            backend.suspect_until = now + (UNANSWERED_SUSPICION if self._is_probed else SUSPICION)
-            self._settle(backend, failure.label, now)
+            self._suspect(backend, failure, now)
+        return self._take_transitions()
+
+    def suspect(self, backend: Backend, failure: Failure, now: float) -> list[Transition]:
+        """A request there goes on and may be about to fail: reason to ask, not to count.
+
+        Of the last one available nothing is gained by asking, and one that takes its time is often the only one.
+        """
+        if self._has_another(backend):
+            backend.failed_at = now
+            self._suspect(backend, failure, now)
+        return self._take_transitions()
+
+    def acquit(self, backend: Backend, now: float) -> list[Transition]:
+        """A request that was reason to suspect it was answered; whether it is down, probes tell."""
+        backend.suspect_until = 0.0
+        self._settle(backend, "answered after all", now)
         return self._take_transitions()
 
     def answered(self, backend: Backend, status: int, now: float) -> list[Transition]:
@@ -215,6 +230,10 @@ class Evidence:
         self.is_stale = True
 
     # verdicts
+
+    def _suspect(self, backend: Backend, failure: Failure, now: float) -> None:
+        backend.suspect_until = now + (UNANSWERED_SUSPICION if self._is_probed else SUSPICION)
+        self._settle(backend, failure.label, now)
 
     def _on_circuit(self, backend: Backend, reason: str, now: float) -> None:
         """Its circuit flipped, when there is a reason."""

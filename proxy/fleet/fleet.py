@@ -113,10 +113,17 @@ class Fleet:
         """An attempt failed at a backend."""
         was_suspect = bool(backend.suspect_until)
         self._publish(service.report(backend, failure, now))
-        if backend.failed_at == now:
-            self._unsettled.add(service)
-        if backend.suspect_until and not was_suspect:
-            self.on_suspect(backend.key)
+        self._follow_up(service, backend, was_suspect, now)
+
+    def suspect(self, service: Service, backend: Backend, failure: Failure, now: float) -> None:
+        """An attempt at a backend goes on, and is about to fail in this way, it seems."""
+        was_suspect = bool(backend.suspect_until)
+        self._publish(service.suspect(backend, failure, now))
+        self._follow_up(service, backend, was_suspect, now)
+
+    def acquit(self, service: Service, backend: Backend, now: float) -> None:
+        """A response came from a suspect after all."""
+        self._publish(service.acquit(backend, now))
 
     def answered(self, service: Service, backend: Backend, status: int, now: float) -> None:
         """A response came from a backend with a status that it finds `notable`. Count it first."""
@@ -130,6 +137,12 @@ class Fleet:
             if service.evidence.is_settled:
                 self._unsettled.discard(service)
         self._refresh_tries(now)
+
+    def _follow_up(self, service: Service, backend: Backend, was_suspect: bool, now: float) -> None:
+        if backend.failed_at == now:
+            self._unsettled.add(service)
+        if backend.suspect_until and not was_suspect:
+            self.on_suspect(backend.key)
 
     # what both read
 

@@ -191,6 +191,18 @@ class Service:
             return []  # it has left
         return self.refreshed(self.evidence.report(backend, failure, now))
 
+    def suspect(self, backend: Backend, failure: Failure, now: float) -> list[Transition]:
+        """A request has not failed there yet, and may be about to; returns the transitions that came of it."""
+        if self.backends.get(backend.key) is not backend:
+            return []
+        return self.refreshed(self.evidence.suspect(backend, failure, now))
+
+    def acquit(self, backend: Backend, now: float) -> list[Transition]:
+        """It has answered after all."""
+        if self.backends.get(backend.key) is not backend:
+            return []
+        return self.refreshed(self.evidence.acquit(backend, now))
+
     def answered(self, backend: Backend, status: int, now: float) -> list[Transition]:
         """A response came from there with a status that is `notable`, and has been counted."""
         if self.backends.get(backend.key) is not backend:

@@ -49,6 +49,9 @@ class Scene:
         for _ in range(times):
             self.fleet.report(self.service, self[name], failure, now)
 
+    def suspect(self, name: str, failure: Failure, now: float) -> None:
+        self.fleet.suspect(self.service, self[name], failure, now)
+
     def answer(self, name: str, status: int, now: float, times: int = 1) -> None:
         """As an exchange does it."""
         backend = self[name]

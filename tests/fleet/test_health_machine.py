@@ -77,6 +77,16 @@ class Requests(RuleBasedStateMachine):
         self.check()
 
     @precondition(lambda self: self.in_flight)
+    @rule(data=st.data(), answers=st.booleans())
+    def take_long(self, data: st.DataObject, answers: bool) -> None:
+        backend = data.draw(st.sampled_from(self.in_flight))
+        if not answers:
+            self.fleet.suspect(self.service, backend, Failure.TRY_TIMEOUT, self.now)
+        elif backend.suspect_until:
+            self.fleet.acquit(self.service, backend, self.now)
+        self.check()
+
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data(), status=st.sampled_from(STATUSES))
     def answer(self, data: st.DataObject, status: int) -> None:
         backend = self.end(data)

@@ -219,6 +219,44 @@ def test_failure_of_a_request_that_was_taken_makes_nobody_suspect(failure: Failu
     assert (scene.flips, scene.suspects) == ([], [])
 
 
+def test_request_that_takes_long_makes_it_suspect_and_counts_for_nothing_else() -> None:
+    scene = probed("a", "b")
+    for now in (10.0, 11.0, 12.0, 13.0, 14.0):
+        scene.suspect("a", Failure.TRY_TIMEOUT, now)
+        assert scene.states["a"] == "suspect"
+        scene.confirm("a", True, now + 0.1)
+    assert len(scene.suspects) == 5
+    assert scene.states["a"] == "available"
+    assert scene["a"].circuit.window.failures == 0
+    assert scene["a"].statistics.failures == {}
+
+
+def test_request_that_takes_long_is_no_reason_to_ask_the_last_one() -> None:
+    scene = probed("a", "b")
+    scene.observe("b", Lifecycle.GONE, 9.0)
+    scene.suspect("a", Failure.TRY_TIMEOUT, 10.0)
+    assert (scene.flips, scene.suspects) == ([], [])
+
+
+def test_suspect_that_answers_after_all_is_none() -> None:
+    scene = probed("a", "b")
+    scene.suspect("a", Failure.TRY_TIMEOUT, 10.0)
+    scene.fleet.acquit(scene.service, scene["a"], 10.5)
+    assert scene.reasons == ["a suspect: try-timeout", "a available: answered after all"]
+    scene.confirm("a", False, 10.6)  # the probe had been asked for, and tells
+    assert scene.states["a"] == "unreachable"
+
+
+def test_one_that_has_left_is_neither_suspect_nor_acquitted() -> None:
+    scene = probed("a", "b")
+    leaver = scene["a"]
+    del scene.backends["a"]
+    scene.reconcile(5.0)
+    scene.fleet.suspect(scene.service, leaver, Failure.TRY_TIMEOUT, 10.0)
+    scene.fleet.acquit(scene.service, leaver, 10.5)
+    assert (scene.flips, scene.suspects) == ([], [])
+
+
 def test_confirming_probe_that_passes_clears_it() -> None:
     scene = probed("a", "b")
     scene.fail("a", Failure.RESET, 10.0)

@@ -9,8 +9,9 @@ from proxy.dataplane import retries
 from proxy.dataplane.plane import SWEEP_INTERVAL
 from proxy.failure import Failure
 from proxy.fleet.fleet import Fleet
+from proxy.fleet.interface import Transition
 from proxy.retry.budget import Budget
-from proxy.spec.service import Lifecycle, PolicyName, RetrySpec, ServiceSpec, TimeoutSpec
+from proxy.spec.service import BackendKey, Lifecycle, PolicyName, RetrySpec, ServiceSpec, TimeoutSpec
 from tests.integration.conftest import Proxy, StartProxy, until
 from tests.support.raw_client import RawClient
 from tests.support.scripted_backend import OK, BackendConnection, Script, ScriptedBackend
@@ -225,6 +226,29 @@ async def test_post_has_no_second_try_beside_it(start_proxy: StartProxy) -> None
         proxy.fleet.services["web"].tries.hedges = Budget(1.0, 100.0, 0, 0.0)
         assert await statuses(proxy, 1, "POST") == [200]
         assert len(first.heads) + len(second.heads) == 1
+
+
+async def test_backend_that_holds_a_post_is_asked_about_until_it_answers(start_proxy: StartProxy) -> None:
+    answer_now = asyncio.Event()
+
+    async def late(connection: BackendConnection) -> None:
+        await connection.read_request()
+        await answer_now.wait()
+        await connection.write(OK)
+
+    async with ScriptedBackend(late, "first") as first, ScriptedBackend(late, "second") as second:
+        proxy = await start_proxy(first.claim(), second.claim(), spec=HASTY)
+        suspects: list[BackendKey] = []
+        flips: list[Transition] = []
+        proxy.fleet.on_flip = flips.append
+        proxy.fleet.on_suspect = suspects.append
+        async with RawClient(proxy.port) as client:
+            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+            await until(lambda: bool(suspects))
+            answer_now.set()
+            assert (await client.read_response()).status == 200
+        assert [flip.reason for flip in flips] == ["try-timeout", "answered after all"]
+        assert [backend.circuit.window.failures for backend in proxy.fleet.backends()] == [0, 0]
 
 
 async def test_one_request_in_twenty_may_have_a_second_try(start_proxy: StartProxy) -> None:
