@@ -153,10 +153,8 @@ class Evidence:
         return self._take_transitions()
 
     def suspect(self, backend: Backend, failure: Failure, now: float) -> list[Transition]:
-        """A request there goes on and may be about to fail: reason to ask, not to count.
-
-        Of the last one available nothing is gained by asking, and one that takes its time is often the only one.
-        """
+        """A request there goes on and may be about to fail: reason to ask, not to count."""
+        # Asking gains nothing where there is no other to go to, and such a one may often take its time.
         if self._has_another(backend):
             backend.failed_at = now
             self._suspect(backend, failure, now)

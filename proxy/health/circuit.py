@@ -11,6 +11,7 @@ from enum import Enum
 from math import ceil, floor, log2
 from typing import Final
 
+from proxy.health.outlier import deviations
 from proxy.health.window import Window
 from proxy.spec.service import CircuitSpec
 
@@ -21,6 +22,8 @@ PATIENCE: Final = 30.0  # seconds for which a half-open circuit waits for a requ
 _JITTER: Final = 0.25
 _TIMES_THE_REST: Final = 3.0  # how much worse than the rest of its service a backend must be, as a factor
 _ABOVE_THE_REST: Final = 0.3  # and as a difference
+_OUTLIER: Final = 0.1  # the difference that is too much even where the ratio is not, if it is none by chance
+_BEYOND_CHANCE: Final = 4.0  # standard deviations
 
 
 class State(Enum):
@@ -56,6 +59,7 @@ class Cause(Enum):
     GATEWAY_FAILURES = "gateway-failures"
     SERVER_ERRORS = "server-errors"
     RATIO = "ratio"
+    OUTLIER = "outlier"
     TRIAL = "trial"
 
 
@@ -147,17 +151,34 @@ class Circuit:
             return Cause.GATEWAY_FAILURES
         if self.server_errors >= spec.server_errors:
             return Cause.SERVER_ERRORS
-        return Cause.RATIO if self._is_worse() else None
+        if self._is_worse():
+            return Cause.RATIO
+        return Cause.OUTLIER if self._is_outlier() else None
 
     def _is_worse(self) -> bool:
         """Whether it fails more than it may and more than the rest: a service that fails is not its backends' fault."""
         own = self.window
         if own.requests < self._spec.min_requests or own.ratio < self._spec.ratio:
             return False
-        whole = self._whole
-        requests = whole.requests - own.requests
-        rest = (whole.failures - own.failures) / requests if requests else 0.0
+        failures, requests = self._rest
+        rest = failures / requests if requests else 0.0
         return own.ratio >= max(_TIMES_THE_REST * rest, rest + _ABOVE_THE_REST)
+
+    def _is_outlier(self) -> bool:
+        """Whether it fails no more than it may, perhaps, but more than the rest beyond chance."""
+        own, spec = self.window, self._spec
+        if own.failures < spec.server_errors or own.requests < spec.min_requests:
+            return False
+        failures, requests = self._rest
+        if requests < spec.min_requests or own.ratio < failures / requests + _OUTLIER:
+            return False
+        return deviations(own.failures, own.requests, failures, requests) >= _BEYOND_CHANCE
+
+    @property
+    def _rest(self) -> tuple[int, int]:
+        """Failures and requests of the rest of the service in the window."""
+        own, whole = self.window, self._whole
+        return whole.failures - own.failures, whole.requests - own.requests
 
     def in_words(self, cause: Cause) -> str:
         """The cause as a sentence would have it."""
@@ -165,7 +186,11 @@ class Circuit:
             return f"{self.gateway_failures} gateway failures in a row"
         if cause is Cause.SERVER_ERRORS:
             return f"{self.server_errors} server errors in a row"
-        return f"{self.window.failures} of {self.window.requests} requests failed"
+        words = f"{self.window.failures} of {self.window.requests} requests failed"
+        if cause is Cause.OUTLIER:
+            failures, requests = self._rest
+            words += f", {failures} of {requests} elsewhere"
+        return words
 
     def forget(self, now: float) -> None:
         """What it did before must not open it at the first failure after; nor does it count to the service any more."""

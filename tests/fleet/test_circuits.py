@@ -109,6 +109,41 @@ def test_half_failing_beside_peers_that_do_as_well_opens_nothing() -> None:
     assert scene.flips == []
 
 
+def failing_now_and_then(scene: Scene, now: float, seconds: float) -> float:
+    """When the circuit of the first of five opens: three in ten fail there, none elsewhere, 100 requests a second."""
+    names = "abcde"
+    for number in range(int(seconds * 100)):
+        now += 0.01
+        name = names[number % 5]
+        if number % 25 == 0:
+            scene.fleet.sweep(now)
+        if scene[name].unavailable not in (None, Unavailable.ON_TRIAL):
+            continue
+        fails = name == "a" and number // 5 % 10 in (3, 5, 9) and scene["a"].unavailable is None
+        scene.answer(name, 500 if fails else 200, now)
+        if scene.states["a"] == "circuit open":
+            return now
+    return float("inf")
+
+
+def test_one_that_fails_three_times_in_ten_beside_peers_that_do_not_is_taken_out() -> None:
+    scene = Scene("a", "b", "c", "d", "e")
+    assert failing_now_and_then(scene, 100.0, 3.0) < 102.0
+    assert scene["a"].circuit.opened == {Cause.OUTLIER: 1}
+    assert list(scene.states.values()).count("available") == 4
+
+
+def test_outlier_whose_trials_pass_is_taken_out_for_longer_each_time() -> None:
+    scene, now, opened_for = Scene("a", "b", "c", "d", "e"), 100.0, []
+    for _ in range(4):
+        now = failing_now_and_then(scene, now, 60.0)
+        opened_for.append(scene["a"].circuit.until - now)
+        now = scene["a"].circuit.until
+    assert scene["a"].circuit.opened == {Cause.OUTLIER: 4}
+    for seconds, expected in zip(opened_for, (5.0, 10.0, 20.0, 40.0), strict=True):
+        assert 0.7 * expected < seconds < 1.3 * expected
+
+
 def test_single_backend_is_never_taken_out() -> None:
     scene = Scene("a")
     scene.answer("a", 503, 100.0, times=50)

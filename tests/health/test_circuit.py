@@ -43,7 +43,7 @@ def fed(made: Circuit, letters: str, now: float = 0.0) -> Cause | None:
     return made.cause()
 
 
-GATEWAY, ERRORS, RATIO = Cause.GATEWAY_FAILURES, Cause.SERVER_ERRORS, Cause.RATIO
+GATEWAY, ERRORS, RATIO, OUTLIER = Cause.GATEWAY_FAILURES, Cause.SERVER_ERRORS, Cause.RATIO, Cause.OUTLIER
 CAUSES = {
     "two gateway failures are not enough": ("gg", None),
     "three in a row are": ("ggg", GATEWAY),
@@ -84,6 +84,54 @@ def test_all_fail_here_and_a_third_of_the_rest_at_most() -> None:
     spec = CircuitSpec(server_errors=100)
     assert fed(circuit(spec, (70, 30)), "e" * 10) is RATIO
     assert fed(circuit(spec, (60, 40)), "e" * 10) is None
+
+
+THIRD = "..e" * 5  # five of fifteen
+OUTLIERS = {
+    "a third here and none there": (THIRD, (60, 0), OUTLIER),
+    "four failures are not enough": (THIRD[3:] + "..", (60, 0), None),
+    "a third of nine there says nothing": (THIRD, (9, 0), None),
+    "nobody else was asked": (THIRD, (0, 0), None),
+    "a third here and some there may be chance": (THIRD, (54, 6), None),
+    "a third everywhere": (THIRD, (40, 20), None),
+    "a third here and half there": (THIRD, (100, 100), None),
+    "a quarter here and a sixth there is too little, however sure": ("...e" * 250, (50_000, 10_000), None),
+    "a quarter here and an eighth there is not": ("...e" * 250, (52_500, 7_500), OUTLIER),
+}
+
+
+@pytest.mark.parametrize(("letters", "rest", "cause"), OUTLIERS.values(), ids=OUTLIERS)
+def test_smaller_share_opens_it_where_it_is_none_by_chance(
+    letters: str, rest: tuple[int, int], cause: Cause | None
+) -> None:
+    assert fed(circuit(rest=rest), letters) is cause
+
+
+def test_outlier_has_failed_as_often_as_server_errors_says() -> None:
+    assert fed(circuit(CircuitSpec(server_errors=6), (600, 0)), THIRD) is None
+    assert fed(circuit(CircuitSpec(server_errors=6), (600, 0)), THIRD + "..e") is OUTLIER
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("backends", [2, 5, 20])
+def test_hardly_anybody_is_an_outlier_where_all_fail_alike(share: float, backends: int) -> None:
+    """And never the most of them, as when one URL makes everybody fail."""
+    chance, spec, outliers = random.Random(backends), CircuitSpec(), 0
+    whole = Window(spec.window)
+    circuits = [Circuit(spec, whole, 0.0) for _ in range(backends)]
+    successes = [0] * backends
+    for number in range(20_000):
+        now, which = number / 50, chance.randrange(backends)
+        if chance.random() >= share:
+            successes[which] += 1
+            continue
+        circuits[which].sample(successes[which], now)
+        circuits[which].count(now, gateway=False)
+        outliers += circuits[which].cause() is OUTLIER
+        if not number % 10:
+            for each, total in zip(circuits, successes, strict=True):
+                each.sample(total, now)
+    assert outliers <= 4
 
 
 def test_ratio_is_of_the_window_only() -> None:
@@ -262,12 +310,13 @@ WORDS = {
     "gateway failures": ("ggg", "3 gateway failures in a row"),
     "server errors": ("eeeee", "5 server errors in a row"),
     "a share": ("e.e.e.e..e", "5 of 10 requests failed"),
+    "an outlier": (THIRD, "5 of 15 requests failed, 1 of 121 elsewhere"),
 }
 
 
 @pytest.mark.parametrize(("letters", "words"), WORDS.values(), ids=WORDS)
 def test_cause_in_words_has_the_numbers(letters: str, words: str) -> None:
-    made = circuit()
+    made = circuit(rest=(120, 1))
     cause = fed(made, letters)
     assert cause is not None
     assert made.in_words(cause) == words
