@@ -8,6 +8,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
+from math import inf
 from typing import Any, Final
 
 from proxy.dataplane.access_log import AccessLog
@@ -29,6 +30,7 @@ _HARD: Final = frozenset((Unavailable.GONE, Unavailable.PAUSED, Unavailable.UNRE
 BEFORE_THE_KILL: Final = 0.5  # seconds: two sweeps before a container is killed its tunnels are closed
 LOOK_AGAIN: Final = 0.005  # seconds after which those in line look whether other workers have left them room
 SWEEP_INTERVAL: Final = 0.25  # seconds; a timeout is late by at most this
+STANDSTILL: Final = 1.0  # seconds; a sweep that is later says that the whole process stood still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class DataPlane:
         self.date = b""
         self._lifetime = Lifetime(self)
         self._timer: asyncio.TimerHandle | None = None
+        self._sweep_due = inf  # in monotonic seconds
         self._looking: asyncio.TimerHandle | None = None
         self._lines: set[Service] = set()  # where somebody waits
         self._called: set[Service] = set()  # whose line is to be served in this round of the loop
@@ -203,7 +206,11 @@ class DataPlane:
         # Next time first: whatever goes wrong in one sweep, timeouts go on.
         self._timer = asyncio.get_running_loop().call_later(SWEEP_INTERVAL, self.sweep)
         now = time.monotonic()
+        stood_still = now - self._sweep_due > STANDSTILL
+        self._sweep_due = inf if stood_still else now + SWEEP_INTERVAL  # never two of them in a row
         self.date = formatdate(usegmt=True).encode("ascii")
+        if stood_still:
+            return  # timers come before sockets: what has arrived meanwhile is read first, and nobody was late
         for downstream in [each for each in self.downstreams if each.deadline <= now]:
             downstream.on_deadline(now)
         self.pool.sweep(now)

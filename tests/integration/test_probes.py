@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import subprocess
@@ -241,6 +242,24 @@ async def test_silence_ends_in_time_and_the_connection_with_it() -> None:
         assert (outcome.passed, outcome.hard, outcome.error) == (False, False, "no answer within 0.05s")
         assert outcome.seconds >= 0.9 * SOON  # the loop counts in milliseconds
         await until(lambda: bool(gone) and gone[0].gone.is_set())
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [(OK, True), (b"", None)], ids=["has its answer", "has none and says nothing of others"]
+)
+async def test_probe_during_which_this_process_stood_still(answer: bytes, outcome: bool | None) -> None:
+    def stand_still() -> None:
+        time.sleep(1.5)
+
+    async def answer_at_once(connection: BackendConnection) -> None:
+        await connection.read_head()
+        os.write(connection.writer.get_extra_info("socket").fileno(), answer)  # before this turn of the loop is over
+        stand_still()
+        await connection.read_to_end()
+
+    async with ScriptedBackend(answer_at_once) as backend:
+        got = await probe(question(backend), 0.3)
+    assert (got and got.passed) == outcome
 
 
 async def test_connection_that_is_not_taken_ends_in_time() -> None:

@@ -20,12 +20,13 @@ _HARD: Final = {
     errno.EHOSTUNREACH: "host unreachable",
     errno.ENETUNREACH: "network unreachable",
 }
+_STANDSTILL: Final = 1.0  # seconds; a timeout that is later says that this process stood still, and nothing of others
 # This process is short of something, which says nothing about the backend.
 _OUR_OWN: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM))
 
 
 async def probe(question: Question, within: float) -> Outcome | None:
-    """Ask and wait `within` seconds. None when this process could not ask: out of descriptors or ports."""
+    """Ask and wait `within` seconds. None when this process could not ask: out of descriptors or ports, or stopped."""
     loop = asyncio.get_running_loop()
     request = question.request
     conversation = TcpConnect(loop) if request is None else HttpAnswer(question, request, loop)
@@ -43,6 +44,9 @@ async def probe(question: Question, within: float) -> Outcome | None:
             return None
     finally:
         conversation.abort()
+    is_late = time.monotonic() - begun > within + _STANDSTILL
+    if is_late and isinstance(failure, TimeoutError) and conversation.objection is None:
+        return None
     return _outcome(conversation, failure, within, begun)
 
 
