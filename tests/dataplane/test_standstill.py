@@ -45,6 +45,7 @@ SWEEPS = {
 }
 
 
+@pytest.mark.source
 @pytest.mark.parametrize(("pauses", "told"), SWEEPS.values(), ids=SWEEPS)
 async def test_deadlines_are_looked_at(pauses: tuple[float, ...], told: int, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, late = Clock(), Late()
@@ -53,7 +54,7 @@ async def test_deadlines_are_looked_at(pauses: tuple[float, ...], told: int, mon
     plane.downstreams.add(cast(Downstream, late))
     for pause in pauses:
         clock.now += pause
-        plane._sweep()
+        plane.sweep()
         assert plane._timer is not None
         plane._timer.cancel()
     assert len(late.told) == told
