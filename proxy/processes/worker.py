@@ -28,7 +28,8 @@ from proxy.fleet.tally import TallyTaker
 from proxy.processes import messages
 from proxy.processes.calls import apply
 from proxy.processes.link import Link
-from proxy.processes.messages import Ask, Serve, Settings, Setup, Stop, WindDown
+from proxy.processes.long_lived import LongLived
+from proxy.processes.messages import Ask, Reconcile, Serve, Settings, Setup, Stop, Whole, WindDown
 from proxy.processes.table import cells
 from proxy.spec.service import BackendKey
 
@@ -49,6 +50,7 @@ class Worker:
         self._plane: DataPlane | None = None
         self._taker: TallyTaker | None = None
         self._setup: Setup | None = None
+        self._long_lived = LongLived()
         self._spans = SpanQueue()
         self._drain = 0.0  # seconds for what is under way when the supervisor is gone
         self._version = 0  # that is served
@@ -100,6 +102,7 @@ class Worker:
             await plane.adopt(
                 [(socket.socket(fileno=each.descriptor), each.proxy_protocol) for each in self._setup.listening]
             )
+            self._long_lived.settle()
             await plane.serve()
             self._send(messages.Serving())
 
@@ -121,6 +124,8 @@ class Worker:
                 self._stopped.set()
             case _:
                 apply(message, self._fleet, time.monotonic())
+                if isinstance(message, Reconcile | Whole):
+                    self._long_lived.on_change(sum(1 for _ in self._fleet.backends()))
                 self._on_version(message.version)
 
     def on_link_lost(self) -> None:
