@@ -162,8 +162,9 @@ async def test_poisonous_url_takes_nobody_out_for_other_clients(
             await wait_until_async(partial(all_have_answered, seawall, counts), "an answer of each", 5)
     assert not load.report.failed, load.report
     await until_serving(seawall, *backends)  # the last suspicion is cleared
+    # each of the ten reached two of the three: which ones is the policy's business
+    assert sum([(await standing(seawall, each))["failures"].get("reset", 0) for each in backends]) >= 10
     for backend in backends:
-        assert (await standing(seawall, backend))["failures"]["reset"] > 0
         assert set(states_of(seawall, backend)) <= {"pending", "available", "suspect"}
 
 

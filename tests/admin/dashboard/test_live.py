@@ -101,13 +101,12 @@ async def test_what_happened_before_the_stream_was_there_is_not_lost(stage: Stag
         await route.continue_()
 
     await stage.page.route("**/api/v1/events", hold)
-    await stage.page.goto(f"http://127.0.0.1:{stage.port}/")
-    await expect(stage.page.locator("#link-text")).to_have_text("Live")
+    page = await stage.open(source="seen once a second")
     stage.observe("web-1", Lifecycle.GONE)
     held.set()
-    await expect(stage.page.locator("#timeline-source")).to_have_text("as they happen")
+    await expect(page.locator("#timeline-source")).to_have_text("as they happen")
     stage.observe("web-2", Lifecycle.GONE)
-    await expect(stage.page.locator("#timeline .who")).to_have_text(["web-2", "web-1"])
+    await expect(page.locator("#timeline .who")).to_have_text(["web-2", "web-1"])
 
 
 async def test_lost_connection_is_said_and_found_again(stage: Stage) -> None:
