@@ -286,6 +286,7 @@ async def test_get_that_waits_at_a_backend_that_goes_down_is_rescued(
         assert proxy.fleet.services["web"].statistics.rescues == {Failure.BACKEND_DOWN: 1}
 
 
+@pytest.mark.source
 async def test_post_that_waits_there_has_a_moment_left_and_is_never_sent_again(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +303,7 @@ async def test_post_that_waits_there_has_a_moment_left_and_is_never_sent_again(
         assert second.heads == []
 
 
+@pytest.mark.source
 async def test_post_has_that_moment_though_a_second_try_would_begin_sooner(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,6 +323,7 @@ async def test_post_has_that_moment_though_a_second_try_would_begin_sooner(
             assert (await client.read_response()).status == 200
 
 
+@pytest.mark.source
 async def test_last_words_end_with_the_response_timeout(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +340,7 @@ async def test_last_words_end_with_the_response_timeout(
             assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
 
 
+@pytest.mark.source
 async def test_post_has_that_moment_too_when_its_backend_was_unreachable_before_it_was_paused(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,6 +360,7 @@ async def test_post_has_that_moment_too_when_its_backend_was_unreachable_before_
             assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
 
 
+@pytest.mark.source
 async def test_client_that_half_closes_while_its_backend_is_down_gets_no_more_time_for_it(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
