@@ -52,6 +52,7 @@ class ClientSettings:
     max_connections_per_client: int | None = None
     forwarded: bool = False
     request_id: bool = True
+    last_words: float = 5.0  # for a request that may not be sent again and whose backend is gone
 
 
 class DataPlane:

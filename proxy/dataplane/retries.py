@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
     from proxy.fleet.backend import Backend
 
-LAST_WORDS: Final = 5.0  # seconds for a request that may not be sent again and whose backend is gone
 _GONE: Final = frozenset((Lifecycle.PAUSED, Lifecycle.GONE))
 _CONNECTING: Final = Phase.CONNECTING
 _WAITING: Final = Phase.WAITING
@@ -92,7 +91,7 @@ class Retries(Attempts):
                 self.on_failure(Failure.BACKEND_DOWN)
             elif backend.lifecycle in _GONE and self._doom is None:
                 self._doom = Failure.BACKEND_DOWN
-                self.downstream.deadline = min(self._until(), now + LAST_WORDS)
+                self.downstream.deadline = min(self._until(), now + self.plane.settings.last_words)
 
     def _until(self) -> float:
         """When the time of this try is over; the deadline that stands may be when another would begin beside it."""

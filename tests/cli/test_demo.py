@@ -26,7 +26,7 @@ from proxy.health.window import Window
 from proxy.spec.service import BackendKey, BackendSpec, CircuitSpec
 from tests.cli.seawall import Seawall, end, start
 from tests.support.raw_client import RawClient
-from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
+from tests.support.scripted_backend import BackendConnection, Holding, ScriptedBackend
 from tests.support.waiting import wait_until_async
 
 CONTROL = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
@@ -150,20 +150,13 @@ async def test_what_a_client_would_complain_of_is_counted(answer: bytes, counted
 
 
 async def test_stop_lets_requests_end() -> None:
-    asked, release = asyncio.Event(), asyncio.Event()
-
-    async def hold(connection: BackendConnection) -> None:
-        await connection.read_request()
-        asked.set()
-        await release.wait()
-        await connection.write(OK)
-
-    async with ScriptedBackend(hold) as backend:
+    holding = Holding()
+    async with ScriptedBackend(holding) as backend:
         load = Load(f"http://127.0.0.1:{backend.port}/", rate=1)
         running = asyncio.create_task(load.run())
-        await asked.wait()
+        await holding.asked.wait()
         load.stop()
-        release.set()
+        holding.release.set()
         await running
     assert load.tally == Tally(answered=1)
 

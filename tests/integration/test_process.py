@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.conftest import until
 from tests.support.raw_client import RawClient
-from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend, serve_ok
+from tests.support.scripted_backend import OK, BackendConnection, Holding, ScriptedBackend, serve_ok
 from tests.support.seawall_process import SeawallProcess
 
 GIGABYTE = 1 << 30
@@ -175,25 +175,18 @@ async def test_real_client_gets_right_answers(command: list[str], expected: str)
 
 
 async def test_sigterm_lets_requests_finish_and_exits_zero() -> None:
-    asked, release = asyncio.Event(), asyncio.Event()
-
-    async def slow(connection: BackendConnection) -> None:
-        await connection.read_request()
-        asked.set()
-        await release.wait()
-        await connection.write(OK)
-
-    async with ScriptedBackend(slow) as backend, SeawallProcess(*static(backend)) as seawall:
+    holding = Holding()
+    async with ScriptedBackend(holding) as backend, SeawallProcess(*static(backend)) as seawall:
         async with RawClient(seawall.port) as busy, RawClient(seawall.port) as idle:
             await busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            await asked.wait()
+            await holding.asked.wait()
             seawall.process.send_signal(signal.SIGTERM)
             assert await idle.is_closed()
             await seawall.logged("draining")
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection("127.0.0.1", seawall.port)
             assert (await seawall.admin("/readyz"))["ready"] is False
-            release.set()
+            holding.release.set()
             response = await busy.read_response()
             assert (response.body, response.field("connection")) == (b"ok", "close")
         assert await seawall.process.wait() == 0

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.dataplane import retries
 from proxy.dataplane.plane import SWEEP_INTERVAL
 from proxy.failure import Failure
 from proxy.fleet.fleet import Fleet
@@ -286,13 +285,9 @@ async def test_get_that_waits_at_a_backend_that_goes_down_is_rescued(
         assert proxy.fleet.services["web"].statistics.rescues == {Failure.BACKEND_DOWN: 1}
 
 
-@pytest.mark.source
-async def test_post_that_waits_there_has_a_moment_left_and_is_never_sent_again(
-    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retries, "LAST_WORDS", 0.3)
+async def test_post_that_waits_there_has_a_moment_left_and_is_never_sent_again(start_proxy: StartProxy) -> None:
     async with ScriptedBackend(hang, "first") as first, ScriptedBackend(name="second") as second:
-        proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN)
+        proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN, last_words=0.3)
         async with RawClient(proxy.port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
             await until(lambda: len(first.heads) == 1)
@@ -303,19 +298,14 @@ async def test_post_that_waits_there_has_a_moment_left_and_is_never_sent_again(
         assert second.heads == []
 
 
-@pytest.mark.source
-async def test_post_has_that_moment_though_a_second_try_would_begin_sooner(
-    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retries, "LAST_WORDS", 1.5)
-
+async def test_post_has_that_moment_though_a_second_try_would_begin_sooner(start_proxy: StartProxy) -> None:
     async def answer_after_many_sweeps(connection: BackendConnection) -> None:
         await connection.read_request()
         await asyncio.sleep(4 * SWEEP_INTERVAL)
         await connection.write(OK)
 
     async with ScriptedBackend(answer_after_many_sweeps, "first") as first:
-        proxy = await start_proxy(first.claim(), spec=HASTY)
+        proxy = await start_proxy(first.claim(), spec=HASTY, last_words=1.5)
         async with RawClient(proxy.port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
             await until(lambda: len(first.heads) == 1)
@@ -323,14 +313,10 @@ async def test_post_has_that_moment_though_a_second_try_would_begin_sooner(
             assert (await client.read_response()).status == 200
 
 
-@pytest.mark.source
-async def test_last_words_end_with_the_response_timeout(
-    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retries, "LAST_WORDS", 60.0)
+async def test_last_words_end_with_the_response_timeout(start_proxy: StartProxy) -> None:
     spec = replace(HASTY, timeout=TimeoutSpec(response=0.5))
     async with ScriptedBackend(hang, "first") as first:
-        proxy = await start_proxy(first.claim(), spec=spec)
+        proxy = await start_proxy(first.claim(), spec=spec, last_words=60.0)
         async with RawClient(proxy.port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
             await until(lambda: len(first.heads) == 1)
@@ -340,13 +326,11 @@ async def test_last_words_end_with_the_response_timeout(
             assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
 
 
-@pytest.mark.source
 async def test_post_has_that_moment_too_when_its_backend_was_unreachable_before_it_was_paused(
-    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
+    start_proxy: StartProxy,
 ) -> None:
-    monkeypatch.setattr(retries, "LAST_WORDS", 0.3)
     async with ScriptedBackend(hang, "first") as first, ScriptedBackend(name="second") as second:
-        proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN)
+        proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN, last_words=0.3)
         async with RawClient(proxy.port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
             await until(lambda: len(first.heads) == 1)
@@ -360,13 +344,11 @@ async def test_post_has_that_moment_too_when_its_backend_was_unreachable_before_
             assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
 
 
-@pytest.mark.source
 async def test_client_that_half_closes_while_its_backend_is_down_gets_no_more_time_for_it(
-    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
+    start_proxy: StartProxy,
 ) -> None:
-    monkeypatch.setattr(retries, "LAST_WORDS", 0.3)
     async with ScriptedBackend(hang, "first") as first, ScriptedBackend(name="second") as second:
-        proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN)
+        proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN, last_words=0.3)
         async with RawClient(proxy.port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
             await until(lambda: len(first.heads) == 1)

@@ -17,7 +17,7 @@ from tests.support.load import Load
 from tests.support.prelude import Prelude
 from tests.support.raw_client import RawClient
 from tests.support.recording_log import RecordingLog
-from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
+from tests.support.scripted_backend import Holding, ScriptedBackend
 from tests.support.seawall_process import SeawallProcess, is_alive
 from tests.support.waiting import wait_until_async
 
@@ -97,20 +97,13 @@ async def test_successor_has_the_configuration_of_now_and_can_be_succeeded_itsel
 
 
 async def test_request_under_way_is_finished_by_the_old_one() -> None:
-    asked, release = asyncio.Event(), asyncio.Event()
-
-    async def slow(connection: BackendConnection) -> None:
-        await connection.read_request()
-        asked.set()
-        await release.wait()
-        await connection.write(OK)
-
-    async with ScriptedBackend(slow) as backend, proxy_of(backend) as old, RawClient(old.port) as client:
+    holding = Holding()
+    async with ScriptedBackend(holding) as backend, proxy_of(backend) as old, RawClient(old.port) as client:
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        await asked.wait()
+        await holding.asked.wait()
         await succeed(old, old.process.pid)
         await old.logged("draining")
-        release.set()
+        holding.release.set()
         assert (await client.read_response()).body == b"ok"
         assert await asyncio.wait_for(old.process.wait(), 20) == 0
 

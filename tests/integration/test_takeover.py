@@ -21,7 +21,7 @@ from proxy.spec.service import BackendKey
 from tests.support.clients import Clients
 from tests.support.raw_client import RawClient
 from tests.support.recording_log import RecordingLog
-from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
+from tests.support.scripted_backend import Holding, ScriptedBackend
 from tests.support.seawall_process import SeawallProcess
 from tests.support.waiting import wait_until_async
 
@@ -79,25 +79,18 @@ async def test_address_that_the_next_one_does_not_have_is_given_up(tmp_path: Pat
 
 
 async def test_request_under_way_is_finished_by_the_old_one(tmp_path: Path) -> None:
-    asked, release = asyncio.Event(), asyncio.Event()
-
-    async def slow(connection: BackendConnection) -> None:
-        await connection.read_request()
-        asked.set()
-        await release.wait()
-        await connection.write(OK)
-
+    holding = Holding()
     path = tmp_path / "seawall.sock"
     async with (
-        ScriptedBackend(slow) as backend,
+        ScriptedBackend(holding) as backend,
         taking_over(path, backend) as old,
         RawClient(old.port) as client,
     ):
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        await asked.wait()
+        await holding.asked.wait()
         async with taking_over(path, backend):
             await old.logged("draining")
-            release.set()
+            holding.release.set()
             assert (await client.read_response()).body == b"ok"
             assert await asyncio.wait_for(old.process.wait(), 20) == 0
 

@@ -16,7 +16,7 @@ import pytest
 from tests.support.clients import Clients
 from tests.support.prelude import Prelude
 from tests.support.raw_client import RawClient
-from tests.support.scripted_backend import OK, BackendConnection, ScriptedBackend
+from tests.support.scripted_backend import OK, BackendConnection, Holding, ScriptedBackend
 from tests.support.seawall_process import SeawallProcess, is_alive, memory
 from tests.support.waiting import wait_until_async
 
@@ -267,44 +267,34 @@ async def test_workers_serve_on_while_the_supervisor_stands_still() -> None:
 
 
 async def test_workers_of_a_killed_supervisor_finish_and_end() -> None:
-    asked, release = asyncio.Event(), asyncio.Event()
-
-    async def slow(connection: BackendConnection) -> None:
-        await connection.read_request()
-        asked.set()
-        await release.wait()
-        await connection.write(OK)
-
-    async with ScriptedBackend(slow) as backend, run_workers(backend, 2) as seawall:
+    holding = Holding()
+    async with ScriptedBackend(holding) as backend, run_workers(backend, 2) as seawall:
         workers = seawall.workers
         async with RawClient(seawall.port) as client:
             await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            await asked.wait()
+            await holding.asked.wait()
             seawall.process.kill()
             await seawall.process.wait()
             await eventually(lambda: sum(map(is_alive, workers)) == 1, "the end of the worker with nothing to do")
-            release.set()
+            holding.release.set()
             assert (await client.read_response()).body == b"ok"
         await eventually(lambda: not any(map(is_alive, workers)), "the end of the other")
 
 
 async def test_interrupt_of_a_terminal_lets_requests_finish() -> None:
-    asked, release = asyncio.Event(), asyncio.Event()
-
-    async def slow(connection: BackendConnection) -> None:
-        await connection.read_request()
-        asked.set()
-        await release.wait()
-        await connection.write(OK)
-
-    async with ScriptedBackend(slow) as backend, run_workers(backend, 2) as seawall, RawClient(seawall.port) as client:
+    holding = Holding()
+    async with (
+        ScriptedBackend(holding) as backend,
+        run_workers(backend, 2) as seawall,
+        RawClient(seawall.port) as client,
+    ):
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        await asked.wait()
+        await holding.asked.wait()
         for pid in seawall.workers:
             os.kill(pid, signal.SIGHUP)
         for pid in (seawall.process.pid, *seawall.workers):
             os.kill(pid, signal.SIGINT)
         await seawall.logged("draining")
-        release.set()
+        holding.release.set()
         assert (await client.read_response()).body == b"ok"
         assert await asyncio.wait_for(seawall.process.wait(), 5) == 0

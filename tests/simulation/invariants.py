@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.attempts import Phase
 from proxy.dataplane.plane import SWEEP_INTERVAL
-from proxy.dataplane.retries import LAST_WORDS
 from proxy.failure import Failure
 from proxy.fleet.backend import Tier, Unavailable
 from proxy.fleet.evidence import UNANSWERED_SUSPICION
@@ -170,13 +169,14 @@ def nobody_has_more_in_flight_than_its_limit(world: "World") -> Iterator[str]:
 def nobody_waits_in_vain(world: "World") -> Iterator[str]:
     """Who waits for a backend that is gone is sent elsewhere, or told within 5 s (resilience.md, "Rescue")."""
     now = world.loop.time()
+    longest = world.plane.settings.last_words + 2 * SWEEP_INTERVAL
     for downstream in world.plane.downstreams:
         exchange = downstream.exchange
         if exchange is None or exchange.phase is not Phase.WAITING or exchange.backend is None:
             continue
         backend = exchange.backend
         is_gone = backend.unavailable in (Unavailable.GONE, Unavailable.PAUSED)
-        if is_gone and exchange.request_complete and now > backend.since + LAST_WORDS + 2 * SWEEP_INTERVAL:
+        if is_gone and exchange.request_complete and now > backend.since + longest:
             yield f"{exchange!r} at {backend!r}"
 
 

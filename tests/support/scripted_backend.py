@@ -57,6 +57,20 @@ class BackendConnection:
         self.writer.transport.abort()
 
 
+class Holding:
+    """A script that answers a request when it is told to: `asked` is set when it has come, `release` lets it go."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def __call__(self, connection: BackendConnection) -> None:
+        await connection.read_request()
+        self.asked.set()
+        await self.release.wait()
+        await connection.write(OK)
+
+
 async def serve_ok(connection: BackendConnection) -> None:
     """Answer every request with 200 and a small body."""
     while True:
