@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -29,11 +29,12 @@ from benchmarks.rig import sites
 from benchmarks.rig.backends import start_backends
 from benchmarks.rig.cases import find_case
 from benchmarks.rig.cpu import cpu_time
+from benchmarks.rig.delivery import Recorded, add_arguments, deliver
 from benchmarks.rig.load import DONE, drive
 from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
 from benchmarks.rig.peers import PEERS, choose_peers, fill, site_values, version_of
 from benchmarks.rig.process import Running, leave_on_signal, start, take_ports
-from benchmarks.rig.report import README, aligned, replace_section
+from benchmarks.rig.report import aligned
 from benchmarks.rig.standing import Line
 
 CASE: Final = find_case("plain-64")
@@ -66,7 +67,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class Results(Recorded):
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
@@ -76,30 +77,18 @@ class Results:
     samples: list[Sample]
     failures: list[str]
 
-    def to_json(self) -> str:
-        """Text that `read_results` takes back."""
-        return json.dumps(asdict(self), indent=1) + "\n"
-
 
 def main() -> int:
     """Exit code: 0, or 1 when there were errors."""
     options = parse_options()
     signal.signal(signal.SIGTERM, leave_on_signal)
     results = read_results(options.source) if options.source else measure(options)
-    print(tables(results))
-    if options.json:
-        options.json.write_text(results.to_json())
-    if options.readme:
-        draw(results)
-        replace_section(README, "growth", pictures() + tables(results))
     complaints = results.failures + [
         f"{sample.size} {sample.subject}, {sample.peer}, round {sample.round}: {sample.errors}"
         for sample in results.samples
         if sample.errors
     ]
-    for complaint in complaints:
-        print(complaint, file=sys.stderr)
-    return 1 if complaints else 0
+    return deliver(options, "growth", results, tables(results), draw=draw, complaints=complaints)
 
 
 def parse_options() -> argparse.Namespace:
@@ -109,9 +98,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=list(SIZES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=1, help="per peer, size and round")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
-    parser.add_argument("--readme", action="store_true", help="put tables and plots into benchmarks/README.md")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
+    add_arguments(parser)
     options = parser.parse_args()
     if unknown := set(options.subjects) - set(SUBJECTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
@@ -313,9 +300,9 @@ def _cell(results: Results, subject: str, peer: str, size: int) -> str:
     return f"{median(each.user_us + each.system_us for each in own):.1f} ({median(each.rate for each in own):,.0f})"
 
 
-def draw(results: Results) -> None:
+def draw(results: Results) -> str:
     """A curve per peer for each subject."""
-    from benchmarks.rig.drawing import draw_curves  # here: an install that only measures has no matplotlib
+    from benchmarks.rig.drawing import draw_curves
 
     for subject, title in SUBJECTS.items():
         found = costs(results, subject)
@@ -328,10 +315,6 @@ def draw(results: Results) -> None:
                 curves={peer: list(figures.items()) for peer, figures in found.items()},
                 log_x=True,
             )
-
-
-def pictures() -> str:
-    """The plots in Markdown."""
     return "".join(f"![By {title}](plots/growth-{subject}.svg)\n" for subject, title in SUBJECTS.items()) + "\n"
 
 

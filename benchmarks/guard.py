@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +25,12 @@ from benchmarks.rig.backends import start_backends
 from benchmarks.rig.cases import CASES, Case
 from benchmarks.rig.comparison import Comparison, Verdict, compare, fewest_rounds
 from benchmarks.rig.cpu import cpu_time, precise_cpu_time
+from benchmarks.rig.delivery import Recorded, add_arguments, deliver
 from benchmarks.rig.load import drive, write_script
 from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
 from benchmarks.rig.peers import PEERS, start_peer
 from benchmarks.rig.process import Running, find_program, leave_on_signal
-from benchmarks.rig.report import README, aligned, replace_section
+from benchmarks.rig.report import aligned
 
 TOLERANCE: Final = 0.01  # a difference below is not worth a stop, however sure it is
 WARM_UP_SECONDS: Final = 1
@@ -61,7 +62,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class Results(Recorded):
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
@@ -91,16 +92,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, leave_on_signal)  # so that what was started is stopped
     results = read_results(options.source) if options.source else measure(options)
     compared = comparisons(results)
-    text = table(results, compared)
-    print(text)
-    if options.json:
-        options.json.write_text(json.dumps(asdict(results), indent=1) + "\n")
-    if options.readme:
-        replace_section(README, "guard", text)
     complaints = [*errors_in(results), *slower(compared)]
-    for complaint in complaints:
-        print(complaint, file=sys.stderr)
-    return 1 if complaints else 0
+    return deliver(options, "guard", results, table(results, compared), complaints=complaints)
 
 
 def parse_options() -> argparse.Namespace:
@@ -111,9 +104,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--cases", type=lambda text: text.split(","), default=names, help="of " + ",".join(names))
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=1, help="for each of the two in each round")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
-    parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, read this")
+    add_arguments(parser)
     options = parser.parse_args()
     if set(options.cases) - set(names):
         parser.error(f"the cases are {', '.join(names)}")

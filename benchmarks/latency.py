@@ -14,19 +14,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from benchmarks.rig.cases import find_case
 from benchmarks.rig.cpu import TICKS_PER_SECOND, core_time, cpu_time
+from benchmarks.rig.delivery import Recorded, add_arguments, deliver
 from benchmarks.rig.load import drive
 from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
 from benchmarks.rig.open_loop import Waits, ask_at
 from benchmarks.rig.peers import PEERS, choose_peers, version_of
 from benchmarks.rig.process import Running, leave_on_signal
-from benchmarks.rig.report import README, REFERENCE, aligned, replace_section
+from benchmarks.rig.report import REFERENCE, aligned
 from benchmarks.rig.standing import Line
 from benchmarks.throughput import started, warm_up
 
@@ -51,7 +52,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class Results(Recorded):
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
@@ -62,10 +63,6 @@ class Results:
     same_rate: float
     samples: list[Sample]
     failures: list[str]
-
-    def to_json(self) -> str:
-        """Text that `read_results` takes back."""
-        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,20 +95,12 @@ def main() -> int:
     options = parse_options()
     signal.signal(signal.SIGTERM, leave_on_signal)
     results = read_results(options.source) if options.source else measure(options)
-    print(tables(results))
-    if options.json:
-        options.json.write_text(results.to_json())
-    if options.readme:
-        draw(results)
-        replace_section(README, "latency", pictures() + tables(results))
     complaints = results.failures + [
         f"{sample.peer} at {sample.waits.rate:,.0f}/s: {sample.waits.failed} requests failed"
         for sample in results.samples
         if sample.waits.failed
     ]
-    for complaint in complaints:
-        print(complaint, file=sys.stderr)
-    return 1 if complaints else 0
+    return deliver(options, "latency", results, tables(results), draw=draw, complaints=complaints)
 
 
 def parse_options() -> argparse.Namespace:
@@ -121,9 +110,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3.0, help="per peer, load and round")
     parser.add_argument("--most", type=float, default=40_000.0, help="requests per second the client is asked for")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
-    parser.add_argument("--readme", action="store_true", help="put tables and plots into benchmarks/README.md")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
+    add_arguments(parser)
     options = parser.parse_args()
     if options.peers is not None and REFERENCE not in options.peers:
         parser.error(f"{REFERENCE} sets the rate: it has to be one of the peers")
@@ -251,9 +238,9 @@ def _left_out(results: Results) -> list[str]:
     return ["", f"Cannot carry that at all: {', '.join(slower)}."] if slower else []
 
 
-def draw(results: Results) -> None:
+def draw(results: Results) -> str:
     """One plot for each load."""
-    from benchmarks.rig.drawing import draw_bars  # here: an install that only measures has no matplotlib
+    from benchmarks.rig.drawing import draw_bars
 
     titles = {SAME: f"Wait at {results.same_rate:,.0f} requests/s", OWN: "Wait at half of the proxy's own capacity"}
     for load, title in titles.items():
@@ -261,10 +248,6 @@ def draw(results: Results) -> None:
         if bars:
             groups = list(QUANTILES.values())
             draw_bars(f"latency-{load}", title=title, y="ms, from due time", groups=groups, bars=bars, log_y=True)
-
-
-def pictures() -> str:
-    """The plots in Markdown."""
     return "![At the same rate](plots/latency-same.svg)\n![At half of their own](plots/latency-own.svg)\n\n"
 
 

@@ -16,16 +16,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.rig.backends import start_backends
 from benchmarks.rig.cases import CASES, SMALL_BODY
 from benchmarks.rig.cpu import Memory, memory
+from benchmarks.rig.delivery import Recorded, add_arguments, deliver
 from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
 from benchmarks.rig.peers import PEERS, Peer, choose_peers, start_peer, version_of
 from benchmarks.rig.process import Running, leave_on_signal
-from benchmarks.rig.report import README, aligned, replace_section
+from benchmarks.rig.report import aligned
 from benchmarks.rig.standing import Line
 
 REQUEST = b"GET /small HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: benchmark\r\nAccept: */*\r\n\r\n"
@@ -54,16 +55,12 @@ class Footprint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class Results(Recorded):
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
     footprints: list[Footprint]
     failures: list[str]
-
-    def to_json(self) -> str:
-        """Text that `read_results` takes back."""
-        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 def main() -> int:
@@ -71,15 +68,7 @@ def main() -> int:
     options = parse_options()
     signal.signal(signal.SIGTERM, leave_on_signal)
     results = read_results(options.source) if options.source else measure_all(options)
-    print(table(results))
-    if options.json:
-        options.json.write_text(results.to_json())
-    if options.readme:
-        draw(results)
-        replace_section(README, "memory", pictures() + table(results))
-    for complaint in results.failures:
-        print(complaint, file=sys.stderr)
-    return 1 if results.failures else 0
+    return deliver(options, "memory", results, table(results), draw=draw, complaints=results.failures)
 
 
 def read_results(path: Path) -> Results:
@@ -113,9 +102,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--peers", type=lambda text: text.split(","), help=",".join(peer.name for peer in PEERS))
     parser.add_argument("--connections", type=int, default=9_000, help="with 20 000 descriptors Seawall takes 9936")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--readme", action="store_true", help="put table and plots into benchmarks/README.md")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
+    add_arguments(parser)
     options = parser.parse_args()
     unknown = set(options.peers or ()) - {peer.name for peer in PEERS}
     if unknown:
@@ -236,19 +223,15 @@ def _cells(footprint: Footprint) -> tuple[str, ...]:
     )
 
 
-def draw(results: Results) -> None:
+def draw(results: Results) -> str:
     """Idle and full in one plot, what a connection adds in another."""
-    from benchmarks.rig.drawing import draw_bars  # here: an install that only measures has no matplotlib
+    from benchmarks.rig.drawing import draw_bars
 
     bars = {each.peer: [each.idle.proportional / 1e6, each.full.proportional / 1e6] for each in results.footprints}
     connections = max((each.connections for each in results.footprints), default=0)
     groups = ["idle", f"with {connections:,} idle connections"]
     if bars:
         draw_bars("memory", title="Memory of all processes", y="PSS, MB", groups=groups, bars=bars)
-
-
-def pictures() -> str:
-    """The plot in Markdown."""
     return "![Memory](plots/memory.svg)\n\n"
 
 

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -28,10 +28,11 @@ from benchmarks.rig.backends import start_backends
 from benchmarks.rig.cases import CASES
 from benchmarks.rig.comparison import compare, fewest_rounds
 from benchmarks.rig.cpu import family
-from benchmarks.rig.drawing import draw_bars
+from benchmarks.rig.delivery import Recorded, add_arguments, deliver
 from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
+from benchmarks.rig.open_loop import Waits, ask_at
 from benchmarks.rig.process import ROOT, Running, get, leave_on_signal, pinned, start, take_ports
-from benchmarks.rig.report import README, aligned, replace_section
+from benchmarks.rig.report import aligned
 
 PHASES: Final = {
     "quiet": "nobody scrapes",
@@ -59,20 +60,25 @@ class Sample:
     failed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results(Recorded):
+    """A whole run, as it is written to JSON."""
+
+    machine: dict[str, str]
+    samples: list[Sample]
+
+
 def main() -> int:
     """Exit code: 0, or 1 when a request failed."""
     options = parse_options()
     signal.signal(signal.SIGTERM, leave_on_signal)  # so that what was started is stopped
-    machine, samples = read(options.source) if options.source else measure(options)
-    text = told(machine, samples)
-    print(text)
-    if options.json:
-        content = {"machine": machine, "samples": [asdict(sample) for sample in samples]}
-        options.json.write_text(json.dumps(content, indent=1) + "\n")
-    if options.readme:
-        draw(samples)
-        replace_section(README, "scrape", "![p99 by phase](plots/scrape.svg)\n\n" + text)
-    return 1 if any(sample.failed for sample in samples) else 0
+    results = read_results(options.source) if options.source else measure(options)
+    complaints = [
+        f"{PHASES[sample.phase]}, round {sample.round}: {sample.failed} requests failed"
+        for sample in results.samples
+        if sample.failed
+    ]
+    return deliver(options, "scrape", results, told(results), draw=draw, complaints=complaints)
 
 
 def parse_options() -> argparse.Namespace:
@@ -84,25 +90,23 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each phase")
     parser.add_argument("--rate", type=float, default=800.0, help="requests per second")
     parser.add_argument("--backends", type=int, default=10_000)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
-    parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md, and the plot")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, read this")
+    add_arguments(parser)
     options = parser.parse_args()
     if options.rounds < fewest_rounds(len(COMPARED)):
         parser.error(f"--rounds is at least {fewest_rounds(len(COMPARED))}")
     return options
 
 
-def read(path: Path) -> tuple[dict[str, str], list[Sample]]:
+def read_results(path: Path) -> Results:
     """What a run has written."""
     raw = json.loads(path.read_text())
-    return raw["machine"], [Sample(**sample) for sample in raw["samples"]]
+    return Results(machine=raw["machine"], samples=[Sample(**sample) for sample in raw["samples"]])
 
 
 # measuring
 
 
-def measure(options: argparse.Namespace) -> tuple[dict[str, str], list[Sample]]:
+def measure(options: argparse.Namespace) -> Results:
     """Round after round, the phases in an order that rotates."""
     cores = split_cores()
     raise_open_files()
@@ -113,20 +117,23 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, str], list[Sample]]:
     }
     samples = []
     names = list(PHASES)
-    with started(options.backends, cores) as (load, admins):
-        ask(load, options.seconds, options.rate)
+    with started(options.backends, cores) as (port, admins):
+        ask_at(port, options.rate, seconds=options.seconds, seed=0, cores=cores.load, nice=FIRST)
         for number in range(options.rounds):
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
             first = number % len(names)
             for phase in names[first:] + names[:first]:
                 with scraping(phase, admins, cores):
-                    samples.append(sample_of(phase, number, ask(load, options.seconds, options.rate)))
-    return machine, samples
+                    waits = ask_at(
+                        port, options.rate, seconds=options.seconds, seed=number, cores=cores.load, nice=FIRST
+                    )
+                samples.append(sample_of(phase, number, waits))
+    return Results(machine=machine, samples=samples)
 
 
 @contextmanager
-def started(count: int, cores: Cores) -> Iterator[tuple["subprocess.Popen[str]", dict[str, int]]]:
-    """The load, and the admin ports of both proxies."""
+def started(count: int, cores: Cores) -> Iterator[tuple[int, dict[str, int]]]:
+    """The port of the proxy that is asked, and the admin ports of both."""
     with tempfile.TemporaryDirectory(prefix="seawall-bench-") as temporary, ExitStack() as stack:
         folder = Path(temporary)
         folder.chmod(0o755)
@@ -146,13 +153,7 @@ def started(count: int, cores: Cores) -> Iterator[tuple["subprocess.Popen[str]",
         time.sleep(SETTLE_SECONDS)
         for admin in admins.values():
             get(admin, "/metrics")
-        command = ["nice", "-n", str(FIRST), sys.executable, "-m", "benchmarks.rig.steady_load", str(port)]
-        load = subprocess.Popen(
-            pinned(command, cores.load), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        stack.callback(load.wait)
-        stack.callback(load.terminate)
-        yield load, admins
+        yield port, admins
 
 
 def written(count: int, ports: list[int]) -> str:
@@ -208,42 +209,25 @@ def scraping(phase: str, admins: dict[str, int], cores: Cores) -> Iterator[None]
         scraper.wait()
 
 
-def ask(load: "subprocess.Popen[str]", seconds: float, rate: float) -> dict[str, list[float]]:
-    """Let it send for a phase. Raises RuntimeError when it has ended."""
-    assert load.stdin is not None
-    assert load.stdout is not None
-    load.stdin.write(f"{seconds} {rate}\n")
-    load.stdin.flush()
-    answer = load.stdout.readline()
-    if not answer:
-        raise RuntimeError("the load has ended")
-    return dict(json.loads(answer))
-
-
-def sample_of(phase: str, number: int, told: dict[str, list[float]]) -> Sample:
+def sample_of(phase: str, number: int, waits: Waits) -> Sample:
     """A phase in short."""
-    latencies = sorted(told["latencies"])
     return Sample(
         phase=phase,
         round=number,
-        p50=percentile(latencies, 0.5),
-        p99=percentile(latencies, 0.99),
-        p999=percentile(latencies, 0.999),
-        late_p99=percentile(sorted(told["lateness"]), 0.99),
-        failed=int(told["failed"]),  # type: ignore[call-overload]
+        p50=waits.waits["p50"],
+        p99=waits.waits["p99"],
+        p999=waits.waits["p999"],
+        late_p99=waits.lateness["p99"],
+        failed=waits.failed,
     )
-
-
-def percentile(ordered: list[float], share: float) -> float:
-    """Of at least one value, ascending."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 # telling
 
 
-def told(machine: dict[str, str], samples: list[Sample]) -> str:
+def told(results: Results) -> str:
     """The tables."""
+    samples = results.samples
     cells: list[tuple[str, ...]] = [("", "p50 ms", "p99 ms", "p99.9 ms", "p99 of how late the load sent, ms", "failed")]
     for phase, title in PHASES.items():
         own = [sample for sample in samples if sample.phase == phase]
@@ -256,15 +240,19 @@ def told(machine: dict[str, str], samples: list[Sample]) -> str:
         found = compare(pairs, is_higher_better=False, tolerance=TOLERANCE, comparisons=len(COMPARED))
         difference = f"{found.middle:+.1%} ({found.low:+.1%} to {found.high:+.1%})"
         ratios.append((PHASES[after], PHASES[before], difference, f"{found.visible:.1%}", found.verdict.value))
-    facts = [f"- {key}: {value}" for key, value in machine.items()]
+    facts = [f"- {key}: {value}" for key, value in results.machine.items()]
     return "\n".join([*facts, "", *aligned(cells), "", *aligned(ratios)]) + "\n"
 
 
-def draw(samples: list[Sample]) -> None:
+def draw(results: Results) -> str:
     """p99 of every round."""
+    from benchmarks.rig.drawing import draw_bars
+
+    samples = results.samples
     rounds = [str(number + 1) for number in sorted({sample.round for sample in samples})]
     bars = {PHASES[phase]: [each / 1000 for each in _p99s(samples, phase)] for phase in PHASES}
     draw_bars("scrape", title="p99 of requests while 10 000 backends are scraped", y="ms", groups=rounds, bars=bars)
+    return "![p99 by phase](plots/scrape.svg)\n\n"
 
 
 def _p99s(samples: list[Sample], phase: str) -> list[float]:

@@ -15,6 +15,7 @@ from typing import Final
 from benchmarks import growth, latency, memory, workers
 from benchmarks.rig import report
 from benchmarks.rig.cases import CASES, Case
+from benchmarks.rig.delivery import README, replace_section
 from benchmarks.rig.report import Row, rows_of
 from benchmarks.rig.standing import OURS, Line, summary
 
@@ -29,7 +30,7 @@ def main() -> int:
     text = summary(lines_of(RESULTS))
     print(text)
     if options.readme:
-        report.replace_section(report.README, "standing", text)
+        replace_section(README, "standing", text)
     return 0
 
 

@@ -20,6 +20,7 @@ from benchmarks.rig import report
 from benchmarks.rig.backends import start_backends
 from benchmarks.rig.cases import CASES, Case
 from benchmarks.rig.cpu import core_time, cpu_time
+from benchmarks.rig.delivery import add_arguments, deliver
 from benchmarks.rig.load import drive, write_script
 from benchmarks.rig.machine import Cores, describe, raise_open_files, split_cores
 from benchmarks.rig.peers import PEERS, Peer, choose_peers, start_peer, version_of
@@ -34,20 +35,17 @@ def main() -> int:
     options = parse_options()
     signal.signal(signal.SIGTERM, leave_on_signal)  # so that what was started is stopped
     results = report.read_results(options.source) if options.source else measure(options)
-    print(report.tables(results))
-    if options.json:
-        options.json.write_text(results.to_json())
-    if options.readme:
-        from benchmarks.rig import pictures  # here: an install that only measures has no matplotlib
-
-        pictures.draw(results)
-        report.replace_section(report.README, "throughput", pictures.MARKDOWN + report.tables(results))
     complaints = report.errors_in(results)
     if options.guard:
         complaints += report.missed_bars(results.samples.get(report.GUARDED_CASE, []))
-    for complaint in complaints:
-        print(complaint, file=sys.stderr)
-    return 1 if complaints else 0
+    return deliver(options, "throughput", results, report.tables(results), draw=draw, complaints=complaints)
+
+
+def draw(results: Results) -> str:
+    """All plots of the run."""
+    from benchmarks.rig import pictures
+
+    return pictures.draw(results)
 
 
 def parse_options() -> argparse.Namespace:
@@ -58,12 +56,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every case")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="per peer and round")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
-    parser.add_argument("--readme", action="store_true", help="put tables and plots into benchmarks/README.md")
     parser.add_argument(
         "--guard", action="store_true", help="exit 1 when Seawall misses the bars of `make bench-quick`"
     )
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
+    add_arguments(parser)
     options = parser.parse_args()
     for given, known in ((options.peers, PEERS), (options.cases, CASES)):
         unknown = set(given or ()) - {entry.name for entry in known}

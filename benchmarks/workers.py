@@ -17,19 +17,19 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.rig.backends import start_backends
 from benchmarks.rig.cases import CASES
 from benchmarks.rig.cpu import core_time, family, precise_cpu_time
-from benchmarks.rig.drawing import draw_bars
+from benchmarks.rig.delivery import Recorded, add_arguments, deliver
 from benchmarks.rig.load import drive, write_script
 from benchmarks.rig.machine import describe, raise_open_files
 from benchmarks.rig.peers import Peer, choose_peers, start_peer
 from benchmarks.rig.process import Running, leave_on_signal
 from benchmarks.rig.quota import limited, require_quotas
-from benchmarks.rig.report import README, aligned, replace_section
+from benchmarks.rig.report import aligned
 from benchmarks.rig.standing import Line as Standing
 
 COUNTS = (1, 2)
@@ -59,15 +59,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class Results(Recorded):
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
     lines: list[Line]
-
-    def to_json(self) -> str:
-        """Text that `read_results` takes back."""
-        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +80,8 @@ def main() -> int:
     options = parse_options()
     signal.signal(signal.SIGTERM, leave_on_signal)
     results = read_results(options.source) if options.source else measure(options)
-    text = told(results)
-    print(text)
-    if options.json:
-        options.json.write_text(results.to_json())
-    if options.readme:
-        draw(results.lines)
-        replace_section(README, "workers", "![requests per second by workers](plots/workers.svg)\n\n" + text)
-    return 1 if any(line.errors for line in results.lines) else 0
+    complaints = [f"{line.name}, {line.count} workers: {line.errors} errors" for line in results.lines if line.errors]
+    return deliver(options, "workers", results, told(results), draw=draw, complaints=complaints)
 
 
 def parse_options() -> argparse.Namespace:
@@ -100,9 +90,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2, help="per peer and round")
     parser.add_argument("--share", type=float, default=0.25, help="of a core, for each worker")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md, and the plot")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, read this")
+    add_arguments(parser)
     return parser.parse_args()
 
 
@@ -268,12 +256,15 @@ def scaling(one: Line, other: Line) -> float:
     return statistics.median(many / few for few, many in zip(one.rates, other.rates, strict=True))
 
 
-def draw(lines: Sequence[Line]) -> None:
+def draw(results: Results) -> str:
     """Requests per second by the number of workers."""
-    limited_ones = [line for line in lines if line.quota]
+    from benchmarks.rig.drawing import draw_bars
+
+    limited_ones = [line for line in results.lines if line.quota]
     bars = {name: [statistics.median(line.rates) for line in limited_ones if line.name == name] for name in NAMES}
     groups = [f"{count} worker{'s' if count > 1 else ''}" for count in COUNTS]
     draw_bars("workers", title="Workers with a share of a core each", y="requests/s", groups=groups, bars=bars)
+    return "![requests per second by workers](plots/workers.svg)\n\n"
 
 
 if __name__ == "__main__":

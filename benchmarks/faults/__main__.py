@@ -23,6 +23,7 @@ from benchmarks.faults.faults import FAULTS, Fault
 from benchmarks.faults.figures import Cell, Results, read_results
 from benchmarks.faults.lane import Lane, Settings
 from benchmarks.faults.peers import VARIANTS, Variant, choose_variants, is_installed
+from benchmarks.rig.delivery import add_arguments
 from benchmarks.rig.machine import describe
 from benchmarks.rig.peers import version_of
 from benchmarks.rig.process import leave_on_signal
@@ -57,12 +58,8 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=150, help="requests a second to each proxy")
     parser.add_argument("--patience", type=float, default=5, help="seconds until a client gives up")
     parser.add_argument("--side-by-side", type=int, default=3, metavar="N", help="proxies at a time, each with its own")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every cell")
-    parser.add_argument(
-        "--readme", action="store_true", help="write the sections of README.md and faults.md, and plots"
-    )
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep what proxies, clients and backends saw")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
+    add_arguments(parser)
     options = parser.parse_args()
     for given, known in ((options.peers, known_peers), (options.faults, known_faults)):
         unknown = set(given or ()) - known

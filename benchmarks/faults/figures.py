@@ -6,10 +6,11 @@ Times of requests are in seconds of one clock, whichever; latencies count from w
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.rig.delivery import Recorded
 from tests.support.load import Record, Report
 
 OURS: Final = "seawall"
@@ -69,7 +70,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class Results(Recorded):
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
@@ -81,10 +82,6 @@ class Results:
     cells: list[Cell]
     failures: list[str]  # cells that could not be run, with the reason
     absent: list[str]  # proxies that are not installed
-
-    def to_json(self) -> str:
-        """Text that `read_results` takes back."""
-        return json.dumps(asdict(self), indent=1) + "\n"
 
     @property
     def peers(self) -> list[str]:

@@ -7,7 +7,8 @@ from typing import Final
 from benchmarks.faults.faults import FAULTS
 from benchmarks.faults.figures import TUNED, Cell, Results, behind
 from benchmarks.rig import drawing
-from benchmarks.rig.report import README, aligned, replace_section
+from benchmarks.rig.delivery import README, replace_section
+from benchmarks.rig.report import aligned
 
 PAGE: Final = Path(__file__).parents[1] / "faults.md"
 SECTION: Final = "faults"

@@ -11,14 +11,13 @@ requests through a Seawall to backends with servers and queues (7 minutes; wants
 import argparse
 import signal
 import sys
-from pathlib import Path
 
 from benchmarks.policies import pages
 from benchmarks.policies.curves import read_points, simulate_all, write_points
 from benchmarks.policies.real import CASES, RealRun, measure, read_run
 from benchmarks.policies.scenarios import BY_NAME
+from benchmarks.rig.delivery import README, add_arguments, deliver, replace_section
 from benchmarks.rig.process import leave_on_signal
-from benchmarks.rig.report import README, replace_section
 
 
 def main() -> int:
@@ -35,9 +34,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--quick", type=int, default=1, metavar="N", help="simulate runs of a Nth of the length")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a real case")
     parser.add_argument("--cases", default="", help="comma list of real scenarios, of " + ",".join(BY_NAME))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
-    parser.add_argument("--readme", action="store_true", help="put them into benchmarks/README.md, and draw the plots")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing, take this JSON")
+    add_arguments(parser)
     options = parser.parse_args()
     options.cases = [name for name in options.cases.split(",") if name] or list(BY_NAME)
     unknown = set(options.cases) - set(BY_NAME)
@@ -65,13 +62,12 @@ def real(options: argparse.Namespace) -> int:
     """All cases, or some."""
     cases = [case for case in CASES if case[0] in options.cases]
     run: RealRun = read_run(options.source) if options.source else measure(options.seconds, cases)
-    text = pages.real_section(run)
-    print(text)
-    if options.json:
-        options.json.write_text(run.to_json())
-    if options.readme:
-        replace_section(README, "policies-real", text)
-    return 1 if any(outcome.failed for outcome in run.outcomes) else 0
+    complaints = [
+        f"{outcome.scenario}, {outcome.variant}: {outcome.failed} requests failed"
+        for outcome in run.outcomes
+        if outcome.failed
+    ]
+    return deliver(options, "policies-real", run, pages.real_section(run), complaints=complaints)
 
 
 if __name__ == "__main__":

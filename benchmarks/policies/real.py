@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Final
@@ -22,6 +22,7 @@ from benchmarks.policies.estimates import percentile
 from benchmarks.policies.load import Answers, OpenLoop
 from benchmarks.policies.scenarios import BY_NAME, Scenario, requests
 from benchmarks.policies.simulator import simulate
+from benchmarks.rig.delivery import Recorded
 from benchmarks.rig.machine import Cores, describe, split_cores
 from benchmarks.rig.process import Running, start, take_ports
 from proxy.spec.service import PolicyName
@@ -67,16 +68,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RealRun:
+class RealRun(Recorded):
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
     seconds: float
     outcomes: list[Outcome]
-
-    def to_json(self) -> str:
-        """Text that `read_run` takes back."""
-        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 def read_run(path: Path) -> RealRun:

@@ -46,9 +46,10 @@ class Waits:
     lateness: dict[str, float]
 
 
-def ask_at(port: int, rate: float, *, seconds: float, seed: int, cores: Sequence[int]) -> Waits:
+def ask_at(port: int, rate: float, *, seconds: float, seed: int, cores: Sequence[int], nice: int = 0) -> Waits:
     """Run the client in a process of its own on these cores. Raises RuntimeError with its words when it fails."""
-    command = [sys.executable, "-m", "benchmarks.rig.open_loop", str(port), str(rate), str(seconds), str(seed)]
+    numbers = map(str, (port, rate, seconds, seed))
+    command = ["nice", "-n", str(nice), sys.executable, "-m", "benchmarks.rig.open_loop", *numbers]
     patience = seconds + PATIENCE_SECONDS + 20
     client = subprocess.run(pinned(command, cores), capture_output=True, text=True, timeout=patience, check=False)
     if client.returncode:

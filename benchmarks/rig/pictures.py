@@ -28,8 +28,8 @@ MARKDOWN: Final = "".join(f"![{title}](plots/{name}.svg)\n" for name, (title, _)
 )
 
 
-def draw(results: Results) -> None:
-    """Write every plot that the run has figures for."""
+def draw(results: Results) -> str:
+    """Write every plot that the run has figures for, and give all in Markdown."""
     for name, (title, groups) in PLOTS.items():
         measured = {label: case for label, case in groups.items() if case in results.samples}
         if measured:
@@ -40,6 +40,7 @@ def draw(results: Results) -> None:
         bars = heights(results, measured, _cost)
         title = "CPU of the proxy, small GET with 13 fields, by connections"
         draw_bars("throughput-cpu", title=title, y="user and system µs per request", groups=list(measured), bars=bars)
+    return MARKDOWN
 
 
 def heights(results: Results, groups: dict[str, str], figure: Callable[[Row], float]) -> dict[str, list[float]]:

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from benchmarks.rig.cases import CASES, Case
+from benchmarks.rig.delivery import Recorded
 
-README = Path(__file__).parents[1] / "README.md"
 REFERENCE = "nginx"
 SATURATED = 0.90  # of the proxy's core in use: it is what limits the row
 LOAD_SATURATED = 0.97  # of the load core(s): wrk and the backends limit the row, or share in doing so
@@ -41,7 +41,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class Results(Recorded):
     """A whole run, as it is written to JSON."""
 
     machine: dict[str, str]
@@ -50,10 +50,6 @@ class Results:
     rounds: int
     samples: dict[str, list[Sample]]  # by case
     failures: list[str]  # cases that could not be run, with the reason
-
-    def to_json(self) -> str:
-        """Text that `read_results` takes back."""
-        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +223,3 @@ def missed_bars(samples: list[Sample]) -> list[str]:
             figure = "requests per CPU-second" if is_load_bound else "requests/s"
             missed.append(f"seawall is {_ratio_text(measured)} times {other} in {figure}, the bar is {bar:g}")
     return missed
-
-
-def replace_section(readme: Path, name: str, text: str) -> None:
-    """Put the text between `<!-- NAME begin -->` and `<!-- NAME end -->`. Raises ValueError when they are not there."""
-    begin, end = f"<!-- {name} begin -->\n", f"<!-- {name} end -->"
-    before, found_begin, rest = readme.read_text().partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found_begin or not found_end:
-        raise ValueError(f"{readme} has no section between {begin.strip()} and {end}")
-    readme.write_text(before + begin + text + end + after)

@@ -6,16 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rig.cases import CASES
-from benchmarks.rig.report import (
-    Results,
-    Sample,
-    case_table,
-    errors_in,
-    missed_bars,
-    read_results,
-    replace_section,
-    rows_of,
-)
+from benchmarks.rig.delivery import replace_section
+from benchmarks.rig.report import Results, Sample, case_table, errors_in, missed_bars, read_results, rows_of
 
 
 def sample(
