@@ -84,10 +84,11 @@ class Lane:
             await asyncio.sleep(WARM_UP_SECONDS + BEFORE_SECONDS)  # time itself is what is asked for, here and below
             since = clock() - time.time()  # from the wall clock to the loop's
             began = await fault.inflict(scene) + since
+            ended = None
             if fault.end is not None:
                 await asyncio.sleep(settings.seconds * ENDS_AFTER)
+                ended = clock()  # as the beginning: before the engine is asked, for it acts before it answers
                 await fault.end(scene)
-            ended = clock() if fault.end is not None else None
             await asyncio.sleep(settings.seconds * fault.lasts)
         records = load.report.records
         window = Window(begin=began - BEFORE_SECONDS, fault=began, end=ended)

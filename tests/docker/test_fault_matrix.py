@@ -1,12 +1,26 @@
 """One cell of the fault matrix runs, so that what is measured only now and then does not rot."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.faults.faults import FAULTS
 from benchmarks.faults.figures import Cell
 from benchmarks.faults.lane import Lane, Settings
 from benchmarks.faults.peers import VARIANTS
+from benchmarks.faults.scene import Scene
 from tests.docker.conftest import AnsweringEngine
+from tests.support.waiting import wait_until_async
+
+
+async def _unpause_and_answer_late(scene: Scene) -> None:
+    """As a busy engine does: the backend is back at work before the call returns."""
+    paused = await scene.bad.log()
+    await scene.bad.unpause()
+
+    async def is_at_work() -> bool:
+        return len(await scene.bad.log()) > len(paused) + 5
+
+    await wait_until_async(is_at_work, f"{scene.bad} to get requests again", 5)
 
 
 async def test_cell_of_one_paused_backend_has_its_figures(
@@ -17,7 +31,7 @@ async def test_cell_of_one_paused_backend_has_its_figures(
     )
     (seawall,) = (each for each in VARIANTS if each.name == "seawall")
     (pause,) = (each for each in FAULTS if each.name == "pause")
-    lane = Lane(seawall, pause, settings, tmp_path / "seawall")
+    lane = Lane(seawall, replace(pause, end=_unpause_and_answer_late), settings, tmp_path / "seawall")
     try:
         await lane.open()
         cell = await lane.measure()
