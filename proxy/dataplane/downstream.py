@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Final, cast
 
 from proxy.dataplane.admission import Admission
 from proxy.dataplane.exchange import Exchange
-from proxy.dataplane.request_reader import LOOK_AHEAD, RequestReader, State
+from proxy.dataplane.own_answers import OwnAnswers
+from proxy.dataplane.request_reader import State
 from proxy.dataplane.tunnel import Tunnel
 from proxy.failure import Failure
 from proxy.wire.head import RequestHead
 from proxy.wire.peer import Peer, is_trusted
 from proxy.wire.prefix import without_prefix
-from proxy.wire.proxy_protocol import BadProxyHeaderError, read_proxy_header
-from proxy.wire.replies import options_reply, reply
 
 if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
 
 WRITE_LIMIT: Final = 256 * 1024  # bytes held for a client that does not read
 FIRST_REQUEST: Final = 0.5  # seconds for the first request of a client that had connected when draining began
-LINGER: Final = 2.0  # seconds in which a client may still read the answer and send what nobody reads
-LINGER_BYTES: Final = 4 * 1024 * 1024
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
 # An enum member costs a look-up in its class; on the hot path a global does.
@@ -32,33 +29,24 @@ _BUSY: Final = State.BUSY
 _TUNNEL: Final = State.TUNNEL
 
 
-class Downstream(RequestReader):
+class Downstream(OwnAnswers):
     """One client connection. `deadline` is in monotonic seconds; the sweep calls `on_deadline` after it."""
 
     __slots__ = (
         "_admitted_as",
         "_first_deadline",
-        "_lingered",
-        "_transport",
         "_tunnel",
         "_unread",
         "_unread_since",
-        "is_half_closed",
-        "is_reading_paused",
     )
-
-    _transport: asyncio.Transport
 
     def __init__(self, plane: "DataPlane", proxy_protocol: bool = False) -> None:
         super().__init__(plane, State.PREFACE if proxy_protocol else State.READY)
         self._admitted_as: bytes | None = None
         self._first_deadline = self.deadline  # the same as long as nothing was asked
-        self._lingered = 0  # bytes thrown away
         self._tunnel: Tunnel | None = None
         self._unread = 0  # bytes that the client had not taken when last looked at
         self._unread_since = 0.0
-        self.is_half_closed = False
-        self.is_reading_paused = False
 
     # called by the transport
 
@@ -90,9 +78,7 @@ class Downstream(RequestReader):
         elif state is State.PREFACE:
             self._read_preface(data)
         elif state is State.LINGERING:
-            self._lingered += len(data)
-            if self._lingered > LINGER_BYTES:
-                self.abort()
+            self._throw_away(data)
 
     def eof_received(self) -> bool:
         """The client sends no more. True keeps the connection for the answer it may still wait for."""
@@ -163,16 +149,6 @@ class Downstream(RequestReader):
         self._transport.write_eof()
         return True
 
-    def reply(self, failure: Failure, head: RequestHead | None, stays: bool) -> int:
-        """Send an answer of the proxy's own; returns its bytes."""
-        if self.state is State.CLOSED:
-            return 0
-        minor = head.minor if head is not None else 1
-        head_only = head is not None and head.method == b"HEAD"
-        data = reply(failure, self._plane.date, minor, stays, head_only)
-        self._transport.write(data)
-        return len(data)
-
     def on_exchange_over(self, stays: bool, now: float) -> None:
         """The answer is written: go on with the next request, or close."""
         exchange = self._exchange
@@ -199,19 +175,6 @@ class Downstream(RequestReader):
             # a response that ends with its connection is cut visibly only by a reset
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.abort()
-
-    def pause_reading(self) -> None:
-        """Take no more from the client for now."""
-        if not self.is_reading_paused and not self._transport.is_closing():
-            self.is_reading_paused = True
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Go on taking."""
-        if self.is_reading_paused and len(self._pending) <= LOOK_AHEAD:
-            self.is_reading_paused = False
-            if not self._transport.is_closing() and not self.is_half_closed:
-                self._transport.resume_reading()
 
     # called by the plane
 
@@ -301,59 +264,7 @@ class Downstream(RequestReader):
             exchange.attempt()
         return data
 
-    def _answer_here(self, head: RequestHead, data: bytes) -> bytes:
-        """A request whose Max-Forwards ends here: OPTIONS is answered, TRACE would show a client's secrets."""
-        if head.method != b"OPTIONS":
-            return self._turn_down(Failure.METHOD_REFUSED, head, data)
-        stays = self._may_stay(head)
-        self._transport.write(options_reply(self._plane.date, head.minor, stays))
-        return self._after_own_answer(head, data, stays)
-
-    def _turn_down(self, failure: Failure, head: RequestHead, data: bytes) -> bytes:
-        """A good head that leads nowhere; returns what is behind its request when the connection stays."""
-        stays = self._may_stay(head)
-        self.reply(failure, head, stays)
-        if self._plane.access_log is not None:
-            self._plane.access_log.record_refused(self._peer.address, failure, head)
-        return self._after_own_answer(head, data, stays)
-
-    def _may_stay(self, head: RequestHead) -> bool:
-        return head.persistent and head.body == 0 and not self._plane.draining
-
-    def _after_own_answer(self, head: RequestHead, data: bytes, stays: bool) -> bytes:
-        if stays:
-            self.deadline = time.monotonic() + self._plane.settings.keep_alive
-            return data
-        self._close_after_answer(head.body == 0)
-        return b""
-
-    def _refuse(self, failure: Failure) -> None:
-        """A head that cannot be served, or a connection that is one too many: say why, read nothing more."""
-        self._partial = None
-        self._plane.statistics.count_bad_request(failure)
-        self.reply(failure, None, stays=False)
-        if self._plane.access_log is not None:
-            self._plane.access_log.record_refused(self._peer.address, failure, None)
-        self._close_after_answer(read_whole=False)
-
     # whose connection it is
-
-    def _read_preface(self, data: bytes) -> None:
-        """The PROXY protocol's header. Without a good one nothing is answered: whatever this is, it speaks no HTTP."""
-        data = self._pending + data
-        try:
-            header = read_proxy_header(data)
-        except BadProxyHeaderError:
-            self._plane.statistics.count_bad_request(Failure.BAD_PROXY_HEADER)
-            self.abort()
-            return
-        if header is None:
-            self._pending = data
-            return
-        self._pending = b""
-        self.state = _READY
-        self._identify(header.address or self._peer.address.decode("ascii"))
-        self._read_requests(data[header.size :])
 
     def _identify(self, address: str) -> None:
         """Whose connection it is, which may be one too many of theirs."""
@@ -368,23 +279,6 @@ class Downstream(RequestReader):
             self.abort()
         elif admission is Admission.TURNED_AWAY and self.state is not State.LINGERING:
             self._refuse(Failure.TOO_MANY_CONNECTIONS)
-
-    # closing
-
-    def _close_after_answer(self, read_whole: bool) -> None:
-        """Close once the answer is out.
-
-        With unread bytes of the client's in the socket, closing would reset the connection and might destroy the
-        answer on its way: then only the sending side is closed until the client closes too (RFC 9112 section 9.6).
-        """
-        self._pending = b""
-        if read_whole or self.is_half_closed or not self._transport.can_write_eof():
-            self._transport.close()
-            return
-        self.state = State.LINGERING
-        self.deadline = time.monotonic() + LINGER
-        self._transport.write_eof()
-        self.resume_reading()
 
     def __repr__(self) -> str:
         return f"<Downstream {self._peer.address.decode()} {self.state.value} {self._exchange!r}>"

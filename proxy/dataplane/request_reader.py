@@ -17,6 +17,7 @@ from proxy.wire.codec import parse_request
 from proxy.wire.head import CHUNKED, RequestHead
 from proxy.wire.head_buffer import HEAD_END, HeadBuffer
 from proxy.wire.peer import Peer
+from proxy.wire.proxy_protocol import BadProxyHeaderError, read_proxy_header
 
 if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
@@ -53,12 +54,16 @@ class RequestReader(asyncio.Protocol):
         "_peer",
         "_pending",
         "_plane",
+        "_transport",
         "deadline",
+        "is_half_closed",
+        "is_reading_paused",
         "is_write_paused",
         "state",
     )
 
     _peer: Peer
+    _transport: asyncio.Transport
 
     def __init__(self, plane: "DataPlane", state: State) -> None:
         # for the whole connection
@@ -67,6 +72,8 @@ class RequestReader(asyncio.Protocol):
         self.state = state
         self.deadline = time.monotonic() + plane.settings.head_timeout
         self.is_write_paused = False
+        self.is_reading_paused = False
+        self.is_half_closed = False  # the client sends no more
         # for one request
         self._exchange: Exchange | None = None
         self._partial: HeadBuffer | None = None
@@ -85,10 +92,42 @@ class RequestReader(asyncio.Protocol):
         """A head that cannot be served: say why, read nothing more."""
 
     @abstractmethod
+    def _identify(self, address: str) -> None:
+        """Whose connection it is, which may be one too many of theirs."""
+
+    # pausing
+
     def pause_reading(self) -> None:
         """Take no more from the client for now."""
+        if not self.is_reading_paused and not self._transport.is_closing():
+            self.is_reading_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on taking."""
+        if self.is_reading_paused and len(self._pending) <= LOOK_AHEAD:
+            self.is_reading_paused = False
+            if not self._transport.is_closing() and not self.is_half_closed:
+                self._transport.resume_reading()
 
     # heads
+
+    def _read_preface(self, data: bytes) -> None:
+        """The PROXY protocol's header. Without a good one nothing is answered: whatever this is, it speaks no HTTP."""
+        data = self._pending + data
+        try:
+            header = read_proxy_header(data)
+        except BadProxyHeaderError:
+            self._plane.statistics.count_bad_request(Failure.BAD_PROXY_HEADER)
+            self._transport.abort()
+            return
+        if header is None:
+            self._pending = data
+            return
+        self._pending = b""
+        self.state = _READY
+        self._identify(header.address or self._peer.address.decode("ascii"))
+        self._read_requests(data[header.size :])
 
     def _read_pending(self) -> None:
         data, self._pending = self._pending, b""
