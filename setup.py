@@ -20,10 +20,10 @@ COMPILED = [
     *("proxy/fleet/routes.py", "proxy/fleet/service.py", "proxy/fleet/shared_load.py", "proxy/fleet/statistics.py"),
     *("proxy/dataplane/admission.py", "proxy/dataplane/asker.py", "proxy/dataplane/attempts.py"),
     *("proxy/dataplane/downstream.py", "proxy/dataplane/exchange.py", "proxy/dataplane/plane.py"),
-    *("proxy/dataplane/own_answers.py", "proxy/dataplane/pool.py", "proxy/dataplane/request_reader.py"),
-    *("proxy/dataplane/response_reader.py", "proxy/dataplane/retries.py", "proxy/dataplane/slow_try.py"),
-    *("proxy/dataplane/tracing.py", "proxy/dataplane/tunnel.py", "proxy/dataplane/upload.py"),
-    "proxy/dataplane/upstream.py",
+    *("proxy/dataplane/own_answers.py", "proxy/dataplane/peers.py", "proxy/dataplane/pool.py"),
+    *("proxy/dataplane/request_reader.py", "proxy/dataplane/response_reader.py", "proxy/dataplane/retries.py"),
+    *("proxy/dataplane/slow_try.py", "proxy/dataplane/tracing.py", "proxy/dataplane/tunnel.py"),
+    *("proxy/dataplane/upload.py", "proxy/dataplane/upstream.py"),
 ]
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, cast
 from proxy.dataplane.admission import Admission
 from proxy.dataplane.exchange import Exchange
 from proxy.dataplane.own_answers import OwnAnswers
+from proxy.dataplane.peers import UNKNOWN
 from proxy.dataplane.request_reader import State
 from proxy.dataplane.tunnel import Tunnel
 from proxy.failure import Failure
 from proxy.wire.head import RequestHead
-from proxy.wire.peer import Peer, is_trusted
 from proxy.wire.prefix import without_prefix
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ class Downstream(OwnAnswers):
         self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
         self._plane.downstreams.add(self)
         peername = transport.get_extra_info("peername")
-        address = str(peername[0]).removeprefix("::ffff:") if peername else "unknown"
+        address = str(peername[0]).removeprefix("::ffff:") if peername else UNKNOWN
         admission = self._plane.admissions.enter()
         if self.state is not State.PREFACE:
             self._identify(address)
         else:
-            self._peer = Peer(address.encode("ascii", "replace"))
+            self._peer = self._plane.peers.of(address)
         self._admit(admission)
 
     def data_received(self, data: bytes) -> None:
@@ -268,9 +268,7 @@ class Downstream(OwnAnswers):
 
     def _identify(self, address: str) -> None:
         """Whose connection it is, which may be one too many of theirs."""
-        settings = self._plane.settings
-        trusted = address != "unknown" and is_trusted(address, settings.trusted)
-        self._peer = Peer(address.encode("ascii", "replace"), trusted, rules=self._plane.rules)
+        self._peer = self._plane.peers.of(address)
         self._admitted_as = self._peer.address
         self._admit(self._plane.admissions.enter_as(self._peer.address))
 

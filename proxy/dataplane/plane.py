@@ -16,6 +16,7 @@ from proxy.dataplane.admission import Admissions
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.exchange import Exchange
 from proxy.dataplane.lifetime import Lifetime
+from proxy.dataplane.peers import Peers
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.tracing import Tracer
 from proxy.fleet.backend import Backend, Unavailable
@@ -70,7 +71,7 @@ class DataPlane:
         self.access_log = access_log
         self.tracer = tracer
         self.statistics = PlaneStatistics()
-        self.rules = _rules(settings)
+        self.peers = Peers(settings.trusted, _rules(settings))
         self.admissions = Admissions(settings.max_connections, settings.max_connections_per_client)
         self.requests = 0  # heads read, which numbers them
         self.chance = random.Random()
@@ -119,7 +120,7 @@ class DataPlane:
     def apply(self, settings: ClientSettings) -> None:
         """Take over changed settings, but for how many connections one client may have; what has begun goes on."""
         self.settings = settings
-        self.rules = _rules(settings)
+        self.peers = Peers(settings.trusted, _rules(settings))
         self.admissions.limit(settings.max_connections)
 
     @property
