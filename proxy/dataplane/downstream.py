@@ -1,4 +1,4 @@
-"""A connection from a client: reads requests off it one after the other, and writes their answers in that order."""
+"""A connection from a client: its requests are served one after the other, their answers written in that order."""
 
 import asyncio
 import socket
