@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from proxy.control.discovery import docker as docker_source
+from proxy.control.discovery import docker_api
 from proxy.control.discovery.docker import DockerSource
 from proxy.control.discovery.docker_api import DockerEngine
 from proxy.spec import kinds
@@ -59,6 +60,10 @@ class Scene:
         await self.until(lambda: self.state(backend) is lifecycle)
 
 
+async def no_thread_is_left() -> bool:
+    return not [thread for thread in threading.enumerate() if thread.name.startswith("engine-")]
+
+
 @asynccontextmanager
 async def discovering(url: str, scope: Scope, own_ids: tuple[str, ...] = ()) -> AsyncIterator[Scene]:
     engine, fleet, log = DockerEngine(url), FakeFleet(), RecordingLog()
@@ -74,7 +79,8 @@ async def discovering(url: str, scope: Scope, own_ids: tuple[str, ...] = ()) -> 
         task.cancel()
         await asyncio.wait([task])
         await engine.close()
-        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("engine-")]
+        # A call to an engine that is busier than `close` is patient ends by itself, at its timeout at the latest.
+        await wait_until_async(no_thread_is_left, "the engine's threads to end", docker_api.TIMEOUT + 2)
     assert task.cancelled(), task.exception()
 
 
