@@ -1,6 +1,8 @@
 """Requests that go again: by status, beside a slow try, off a backend that went down; and what keeps them from it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -29,6 +31,7 @@ def answer(raw: bytes) -> Script:
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"
 WAIT_LONG = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 4\r\n\r\nbusy"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
 BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\nohno"
 
 
@@ -44,7 +47,7 @@ async def statuses(proxy: Proxy, count: int, method: str = "GET") -> list[int]:
             if method == "GET":
                 got.append((await client.get()).status)
             else:
-                await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+                await client.send(POST)
                 got.append((await client.read_response()).status)
         return got
 
@@ -242,7 +245,7 @@ async def test_backend_that_holds_a_post_is_asked_about_until_it_answers(start_p
         proxy.fleet.on_flip = flips.append
         proxy.fleet.on_suspect = suspects.append
         async with RawClient(proxy.port) as client:
-            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+            await client.send(POST)
             await until(lambda: bool(suspects))
             answer_now.set()
             assert (await client.read_response()).status == 200
@@ -270,15 +273,28 @@ async def observed(proxy: Proxy, name: str, lifecycle: Lifecycle) -> None:
     fleet.observe(name, lifecycle, asyncio.get_running_loop().time())
 
 
+@asynccontextmanager
+async def waiting_at(backend: ScriptedBackend, proxy: Proxy, request: bytes) -> AsyncIterator[RawClient]:
+    """A client whose request this backend has got and does not answer yet."""
+    async with RawClient(proxy.port) as client:
+        await client.send(request)
+        await until(lambda: len(backend.heads) == 1)
+        yield client
+
+
+async def is_told_that_it_is_down(client: RawClient) -> bool:
+    async with asyncio.timeout(5):
+        response = await client.read_response()
+    return (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
+
+
 @pytest.mark.parametrize("lifecycle", [Lifecycle.PAUSED, Lifecycle.GONE])
 async def test_get_that_waits_at_a_backend_that_goes_down_is_rescued(
     start_proxy: StartProxy, lifecycle: Lifecycle
 ) -> None:
     async with ScriptedBackend(hang, "first") as first, ScriptedBackend(name="second") as second:
         proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN)
-        async with RawClient(proxy.port) as client:
-            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            await until(lambda: len(first.heads) == 1)
+        async with waiting_at(first, proxy, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") as client:
             proxy.reconcile(first.claim(), second.claim(), spec=ROUND_ROBIN)
             await observed(proxy, "first", lifecycle)
             assert (await client.read_response()).status == 200
@@ -288,13 +304,10 @@ async def test_get_that_waits_at_a_backend_that_goes_down_is_rescued(
 async def test_post_that_waits_there_has_a_moment_left_and_is_never_sent_again(start_proxy: StartProxy) -> None:
     async with ScriptedBackend(hang, "first") as first, ScriptedBackend(name="second") as second:
         proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN, last_words=0.3)
-        async with RawClient(proxy.port) as client:
-            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
-            await until(lambda: len(first.heads) == 1)
+        async with waiting_at(first, proxy, POST) as client:
             proxy.reconcile(first.claim(), second.claim(), spec=ROUND_ROBIN)
             await observed(proxy, "first", Lifecycle.PAUSED)
-            response = await client.read_response()
-            assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
+            assert await is_told_that_it_is_down(client)
         assert second.heads == []
 
 
@@ -306,9 +319,7 @@ async def test_post_has_that_moment_though_a_second_try_would_begin_sooner(start
 
     async with ScriptedBackend(answer_after_many_sweeps, "first") as first:
         proxy = await start_proxy(first.claim(), spec=HASTY, last_words=1.5)
-        async with RawClient(proxy.port) as client:
-            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
-            await until(lambda: len(first.heads) == 1)
+        async with waiting_at(first, proxy, POST) as client:
             await observed(proxy, "first", Lifecycle.PAUSED)
             assert (await client.read_response()).status == 200
 
@@ -317,13 +328,9 @@ async def test_last_words_end_with_the_response_timeout(start_proxy: StartProxy)
     spec = replace(HASTY, timeout=TimeoutSpec(response=0.5))
     async with ScriptedBackend(hang, "first") as first:
         proxy = await start_proxy(first.claim(), spec=spec, last_words=60.0)
-        async with RawClient(proxy.port) as client:
-            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
-            await until(lambda: len(first.heads) == 1)
+        async with waiting_at(first, proxy, POST) as client:
             await observed(proxy, "first", Lifecycle.PAUSED)
-            async with asyncio.timeout(5):
-                response = await client.read_response()
-            assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
+            assert await is_told_that_it_is_down(client)
 
 
 async def test_post_has_that_moment_too_when_its_backend_was_unreachable_before_it_was_paused(
@@ -331,17 +338,13 @@ async def test_post_has_that_moment_too_when_its_backend_was_unreachable_before_
 ) -> None:
     async with ScriptedBackend(hang, "first") as first, ScriptedBackend(name="second") as second:
         proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN, last_words=0.3)
-        async with RawClient(proxy.port) as client:
-            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
-            await until(lambda: len(first.heads) == 1)
+        async with waiting_at(first, proxy, POST) as client:
             proxy.reconcile(first.claim(), second.claim(), spec=ROUND_ROBIN)
             proxy.fleet.confirmed(first.claim().backend.key, False, asyncio.get_running_loop().time())
             await asyncio.sleep(0)  # the rescue that follows has seen the POST
             await asyncio.sleep(0)
             await observed(proxy, "first", Lifecycle.PAUSED)
-            async with asyncio.timeout(5):
-                response = await client.read_response()
-            assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
+            assert await is_told_that_it_is_down(client)
 
 
 async def test_client_that_half_closes_while_its_backend_is_down_gets_no_more_time_for_it(
@@ -349,14 +352,11 @@ async def test_client_that_half_closes_while_its_backend_is_down_gets_no_more_ti
 ) -> None:
     async with ScriptedBackend(hang, "first") as first, ScriptedBackend(name="second") as second:
         proxy = await start_proxy(first.claim(), spec=ROUND_ROBIN, last_words=0.3)
-        async with RawClient(proxy.port) as client:
-            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
-            await until(lambda: len(first.heads) == 1)
+        async with waiting_at(first, proxy, POST) as client:
             proxy.reconcile(first.claim(), second.claim(), spec=ROUND_ROBIN)
             await observed(proxy, "first", Lifecycle.PAUSED)
             client.writer.write_eof()
-            response = await client.read_response()
-            assert (response.status, response.field("x-seawall-failure")) == (502, "backend-down")
+            assert await is_told_that_it_is_down(client)
 
 
 async def test_answer_that_has_begun_goes_on_whatever_happens_to_its_backend(start_proxy: StartProxy) -> None:
