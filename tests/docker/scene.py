@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -32,11 +31,16 @@ async def settle(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def told(engine: AnsweringEngine, backend: Backend, action: str, since: float) -> float:
-    """When the engine told first of what it did to the container, in seconds since the epoch."""
+async def told(engine: AnsweringEngine, backend: Backend, action: str, since: float) -> float:
+    """When the engine told first of what it did to the container since then, in seconds since the epoch.
+
+    For what has just happened: an engine remembers no more than its last 256 events, and other tests use it too.
+    """
     wanted = {"container": backend.id, "event": action}
-    events = engine.client.events(since=int(since), until=int(time.time()) + 1, decode=True, filters=wanted)
-    return float(min(event["timeNano"] for event in events) / 1e9)
+    events = await asyncio.to_thread(engine.client.events, since=int(since), decode=True, filters=wanted)
+    first = await asyncio.to_thread(next, events)
+    events.close()
+    return float(first["timeNano"] / 1e9)
 
 
 # what the proxy says
