@@ -1,7 +1,6 @@
 """Fixtures for tests on a real Docker engine: where there is none the tests are skipped, in CI they fail."""
 
 import os
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +71,9 @@ def busybox_image(engine: AnsweringEngine) -> str:
 
 
 @pytest.fixture(scope="session")
-def image_builder(engine: AnsweringEngine, base_image: str) -> Iterator[ImageBuilder]:
-    """Builds a Dockerfile whose build argument BASE is a Python image; what it built goes with the session."""
-    builder = ImageBuilder(engine.client, base_image, uuid.uuid4().hex[:10])
+def image_builder(engine: AnsweringEngine, base_image: str, testrun_uid: str) -> Iterator[ImageBuilder]:
+    """Builds a Dockerfile whose build argument BASE is a Python image; what was built goes with the run."""
+    builder = ImageBuilder(engine.client, base_image, testrun_uid[:10])
     yield builder
     builder.close()
 

@@ -39,16 +39,22 @@ class ImageBuilder:
     """Builds from Dockerfiles whose build argument BASE is a Python image, on this machine's own terms.
 
     BASE gets what this machine needs to reach its package index. That may be nobody else's business: every image made
-    here, intermediate ones too (they inherit the session's label), is removed by `close`.
+    here, intermediate ones too (they inherit the run's label), is removed by `close`, when nobody else of the run has
+    one open. All of a run build on the same base and what has the same name one after the other, so that one compiles
+    and the others find each step in the engine's cache.
     """
 
-    def __init__(self, client: docker.DockerClient, base_tag: str, session: str) -> None:
+    def __init__(self, client: docker.DockerClient, base_tag: str, run: str) -> None:
         self._client = client
-        self._session = session
-        self._label = f"seawall-tests.session={session}"
-        self._tags: list[str] = []
-        self.base = f"seawall-test-built-base:{session}"
-        self._derive(base_tag)
+        self._run = run
+        self._label = f"seawall-tests.run={run}"
+        self._open = _cache() / f"builders-{run}"  # a file for each who may still build
+        self._mine = self._open / str(os.getpid())
+        self.base = f"seawall-test-built-base:{run}"
+        with _locked("builders"):
+            self._open.mkdir(exist_ok=True)
+            self._mine.touch()
+            self._derive(base_tag)
 
     def build(
         self,
@@ -59,16 +65,22 @@ class ImageBuilder:
         name: str = "built",
     ) -> str:
         """Tag of the image built from the folder `context`; ImageError with the log when it fails."""
-        tag = f"seawall-test-{name}:{self._session}"
-        build(self._client, context, tag=tag, dockerfile=dockerfile, arguments={"BASE": self.base, **(arguments or {})})
-        if tag not in self._tags:
-            self._tags.append(tag)
+        tag = f"seawall-test-{name}:{self._run}"
+        given = {"BASE": self.base, **(arguments or {})}
+        with _locked(f"build-{name}"):
+            build(self._client, context, tag=tag, dockerfile=dockerfile, arguments=given)
         return tag
 
     def close(self) -> None:
-        for tag in reversed(self._tags):
-            self._client.images.remove(tag, force=True)
-        self._client.images.prune(filters={"dangling": True, "label": self._label})
+        with _locked("builders"):
+            self._mine.unlink()
+            if any(self._open.iterdir()):
+                return
+            self._open.rmdir()
+            for image in self._client.images.list(filters={"label": self._label}):
+                for tag in image.tags:
+                    self._client.images.remove(tag, force=True)
+            self._client.images.prune(filters={"dangling": True, "label": self._label})
 
     def _derive(self, base_tag: str) -> None:
         files = machine.build_files()
@@ -79,7 +91,6 @@ class ImageBuilder:
             self._client.images.build(
                 fileobj=io.BytesIO(_archive(context)), custom_context=True, tag=self.base, rm=True, forcerm=True
             )
-        self._tags.append(self.base)
 
 
 def base(client: docker.DockerClient, *, pull: bool) -> str:
