@@ -87,7 +87,7 @@ class Scene:
     async def logs(self) -> dict[str, list[dict[str, object]]]:
         """What each container has logged, by its name."""
         everybody = [*self.gone, *self.backends]
-        logs = await asyncio.gather(*(each.log() for each in everybody))
+        logs = await asyncio.gather(*(each.whole_log() for each in everybody))
         return {each.name: log for each, log in zip(everybody, logs, strict=True)}
 
     def _run(self, place: int, *, env: Mapping[str, str | float] | None = None, **options: Any) -> Awaitable[Backend]:

@@ -70,9 +70,28 @@ class Backend:
         text = await asyncio.to_thread(self.container.logs, stdout=True, stderr=False)
         return [json.loads(line) for line in text.decode().splitlines()]
 
+    async def whole_log(self) -> list[dict[str, Any]]:
+        """As `log`, with all that was logged before. The app must answer, or have ended.
+
+        The engine keeps a line a moment after the app has written it: the app is asked for one more, to wait for.
+        """
+        if await self.state() != "running":
+            return await self.log()
+        mark = uuid.uuid4().hex
+        await self.get(f"/mark?id={mark}")
+        entries: list[dict[str, Any]] = []
+
+        async def has_mark() -> bool:
+            entries[:] = await self.log()
+            return any(entry["event"] == "mark" and entry["id"] == mark for entry in entries)
+
+        await wait_until_async(has_mark, f"the engine to keep what {self!r} has logged", READY_SECONDS)
+        return [entry for entry in entries if entry["event"] != "mark"]
+
     async def request_ids(self) -> list[str]:
-        """Ids of the POSTs it was sent, in order, duplicates included."""
-        return [entry["id"] for entry in await self.log() if entry["event"] == "request" and entry["method"] == "POST"]
+        """Ids of the POSTs it was sent, in order, duplicates included. Of one as `whole_log` wants it."""
+        entries = await self.whole_log()
+        return [entry["id"] for entry in entries if entry["event"] == "request" and entry["method"] == "POST"]
 
     async def get(self, target: str = "/") -> dict[str, Any]:
         """The JSON of one request on a connection of its own; OSError while nobody answers."""

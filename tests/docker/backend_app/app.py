@@ -3,7 +3,8 @@
 It answers every request with JSON: name, method, path, body_bytes, pid, requests (how many it has had).
 
 By path: `/health` is counted apart, as `probes`. `/stats` tells both counts and is not counted. `/become?KEY=VALUE`
-changes one of the Manners below, and is not counted either; these two are answered whatever its manners.
+changes one of the Manners below, `/mark?id=ID` logs that id: neither is counted, and all three are answered whatever
+its manners.
 By query: `delay=MS` before the answer, `status=CODE`, `bytes=N` for a body of N bytes in place of the JSON, `reset=1`
 for a reset in place of an answer. A request with an Upgrade field gets it, and its bytes back from then on.
 By environment: PORT (8000), NAME (the host's), BOOT_SECONDS (0; it listens only after), LINGER (2), LOG_REQUESTS (off:
@@ -99,8 +100,8 @@ class Backend:
 
     async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = urlsplit(request.target).path
-        if path in ("/stats", "/become"):
-            await self._answer_the_test(request, writer)
+        if path in ("/stats", "/become", "/mark"):
+            await self._answer_the_test(path, request, writer)
             return
         if path == "/health":
             self.probes += 1
@@ -120,9 +121,12 @@ class Backend:
         else:
             await self._answer_client(request, writer)
 
-    async def _answer_the_test(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        for name, value in request.query.items():
-            setattr(self.manners, name, int(value))
+    async def _answer_the_test(self, path: str, request: Request, writer: asyncio.StreamWriter) -> None:
+        if path == "/mark":
+            log("mark", id=request.query["id"])
+        elif path == "/become":
+            for name, value in request.query.items():
+                setattr(self.manners, name, int(value))
         body = json.dumps({"name": self.name, "requests": self.requests, "probes": self.probes}).encode()
         await write_answer(writer, request, 200, "application/json", len(body), body)
 
