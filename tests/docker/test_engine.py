@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import docker
 import pytest
-from docker.errors import NotFound
+from docker.errors import ImageNotFound, NotFound
 from docker.models.networks import Network
 
 from tests.docker.conftest import AnsweringEngine
@@ -138,6 +139,18 @@ async def test_image_is_built_with_packages_from_the_index(
 
     output = await asyncio.to_thread(engine.client.containers.run, tag, remove=True)
     assert output == b"h11\n"
+
+
+def test_images_go_with_the_last_builder_of_their_run(engine: AnsweringEngine, base_image: str) -> None:
+    run = uuid.uuid4().hex[:10]
+    first, last = (ImageBuilder(engine.client, base_image, run) for _ in range(2))
+
+    first.close()
+    assert engine.client.images.get(last.base)
+    last.close()
+
+    with pytest.raises(ImageNotFound):
+        engine.client.images.get(last.base)
 
 
 # The backend

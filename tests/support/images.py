@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,7 @@ class ImageBuilder:
         self._run = run
         self._label = f"seawall-tests.run={run}"
         self._open = _cache() / f"builders-{run}"  # a file for each who may still build
-        self._mine = self._open / str(os.getpid())
+        self._mine = self._open / uuid.uuid4().hex
         self.base = f"seawall-test-built-base:{run}"
         with _locked("builders"):
             self._open.mkdir(exist_ok=True)
